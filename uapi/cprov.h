@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * cprov.h - locality hints for programs that use liburing, header only
+ *
+ * Every function is safe on a kernel without completion provenance: there a
+ * ring stays inactive and the functions that prepare a request do nothing.
+ *
+ *	struct io_uring ring;
+ *	struct cprov_ring cr;
+ *	struct io_locality_hint hint =
+ *		cprov_hint(IO_LOCALITY_CLASS_STEP_CRITICAL, 500);
+ *
+ *	hint.flow_id = cprov_flow_id("kv-cache", 8, &block, sizeof(block));
+ *	io_uring_queue_init(64, &ring, 0);
+ *	if (cprov_ring_enable(&cr, &ring, &hint, NULL, 0) < 0)
+ *		...			// the kernel has it and refused
+ *
+ *	sqe = io_uring_get_sqe(&ring);
+ *	io_uring_prep_read(sqe, fd, buf, len, off);	// gets the default hint
+ *	cprov_prep_flags(&cr, sqe, IO_LOCALITY_SQE_PREFETCH);
+ *
+ * Call the cprov_prep_*() functions after the io_uring_prep_*() one, which
+ * clears the bytes they write. None of them sleeps or allocates; none is safe
+ * for two threads on one SQE.
+ */
+#ifndef CPROV_H
+#define CPROV_H
+
+#include <errno.h>
+#include <liburing.h>
+#include <linux/completion_provenance.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * struct cprov_ring - a ring and whether its requests may carry hints
+ * @fd: The ring's file descriptor.
+ * @active: The ring has opted in.
+ */
+struct cprov_ring {
+	int fd;
+	bool active;
+};
+
+static inline int cprov_register(int fd, struct io_locality_register *reg)
+{
+	long ret = syscall(__NR_io_uring_register, fd, IORING_REGISTER_LOCALITY, reg, 1);
+
+	return ret < 0 ? -errno : (int)ret;
+}
+
+/**
+ * cprov_probe - what the kernel offers
+ * @fd: A ring, or -1.
+ * @probe: Filled in on success.
+ *
+ * Return: 0; -EINVAL if the kernel has no completion provenance; -ENOSYS if it
+ *	has no io_uring; -EPERM if the administrator disabled io_uring.
+ */
+static inline int cprov_probe(int fd, struct io_locality_probe *probe)
+{
+	struct io_locality_register reg;
+	int ret;
+
+	memset(&reg, 0, sizeof(reg));
+	reg.op = IO_LOCALITY_PROBE;
+	ret = cprov_register(fd, &reg);
+	if (!ret)
+		*probe = reg.probe;
+	return ret;
+}
+
+/**
+ * cprov_hint - a hint whose home is the submitting CPU
+ * @io_class: enum io_locality_class.
+ * @budget_us: Active window in microseconds, 0 = the policy's default.
+ *
+ * Return: the hint, of no flow and with no flags.
+ */
+static inline struct io_locality_hint cprov_hint(unsigned int io_class, uint32_t budget_us)
+{
+	struct io_locality_hint hint;
+
+	memset(&hint, 0, sizeof(hint));
+	hint.home_cpu = -1;
+	hint.home_node = -1;
+	hint.io_class = (__u16)io_class;
+	hint.budget_us = budget_us;
+	return hint;
+}
+
+/**
+ * cprov_ring_enable - opt a ring in
+ * @cr: Set up, whatever is returned.
+ * @ring: An initialised ring.
+ * @hint: The default for its requests, or NULL.
+ * @slots: The table, or NULL.
+ * @nr_slots: Number of entries in @slots.
+ *
+ * Return: 1 if the ring opted in; 0 if the kernel has no completion
+ *	provenance, so that hints do nothing; a negative errno if it has and
+ *	refused: see linux/completion_provenance.h.
+ */
+static inline int cprov_ring_enable(struct cprov_ring *cr, struct io_uring *ring,
+				    const struct io_locality_hint *hint,
+				    const struct io_locality_slot *slots, unsigned int nr_slots)
+{
+	struct io_locality_register reg;
+	struct io_locality_probe probe;
+	int ret;
+
+	cr->fd = ring->ring_fd;
+	cr->active = false;
+	ret = cprov_probe(cr->fd, &probe);
+	if (ret == -EINVAL)
+		return 0;
+
+	memset(&reg, 0, sizeof(reg));
+	reg.op = IO_LOCALITY_ENABLE;
+	if (hint) {
+		reg.flags = IO_LOCALITY_F_DEFAULT;
+		reg.hint = *hint;
+	}
+	reg.nr_slots = nr_slots;
+	reg.slots = (__u64)(uintptr_t)slots;
+	ret = cprov_register(cr->fd, &reg);
+	if (ret < 0)
+		return ret;
+	cr->active = true;
+	return 1;
+}
+
+/**
+ * cprov_ring_update - replace slots, the default, or both
+ * @cr: The ring.
+ * @hint: The new default, or NULL to keep it.
+ * @first: The first slot to replace.
+ * @slots: Its successors, or NULL.
+ * @nr_slots: Number of entries in @slots.
+ *
+ * Return: 0, also on an inactive ring; a negative errno, and nothing changed.
+ */
+static inline int cprov_ring_update(struct cprov_ring *cr, const struct io_locality_hint *hint,
+				    unsigned int first, const struct io_locality_slot *slots,
+				    unsigned int nr_slots)
+{
+	struct io_locality_register reg;
+
+	if (!cr->active)
+		return 0;
+	memset(&reg, 0, sizeof(reg));
+	reg.op = IO_LOCALITY_UPDATE;
+	if (hint) {
+		reg.flags = IO_LOCALITY_F_DEFAULT;
+		reg.hint = *hint;
+	}
+	reg.first_slot = first;
+	reg.nr_slots = nr_slots;
+	reg.slots = (__u64)(uintptr_t)slots;
+	return cprov_register(cr->fd, &reg);
+}
+
+/**
+ * cprov_ring_disable - opt a ring out
+ * @cr: The ring; inactive afterwards.
+ *
+ * Return: 0, also on an inactive ring; a negative errno.
+ */
+static inline int cprov_ring_disable(struct cprov_ring *cr)
+{
+	struct io_locality_register reg;
+
+	if (!cr->active)
+		return 0;
+	cr->active = false;
+	memset(&reg, 0, sizeof(reg));
+	reg.op = IO_LOCALITY_DISABLE;
+	return cprov_register(cr->fd, &reg);
+}
+
+/**
+ * cprov_prep_hint - give a request a hint of its own
+ * @cr: The ring.
+ * @sqe: A prepared read or write.
+ * @hint: Must stay in place until the request was submitted.
+ */
+static inline void cprov_prep_hint(const struct cprov_ring *cr, struct io_uring_sqe *sqe,
+				   const struct io_locality_hint *hint)
+{
+	__u64 ptr = (__u64)(uintptr_t)hint, mask = IORING_RW_ATTR_FLAG_LOCALITY;
+
+	if (!cr->active)
+		return;
+	memcpy((char *)sqe + IO_LOCALITY_SQE_ATTR_OFFSET, &ptr, sizeof(ptr));
+	memcpy((char *)sqe + IO_LOCALITY_SQE_MASK_OFFSET, &mask, sizeof(mask));
+}
+
+/**
+ * cprov_prep_slot - give a request the hint of a registered slot
+ * @cr: The ring.
+ * @sqe: A prepared read or write.
+ * @slot: Index into the table, from 0.
+ */
+static inline void cprov_prep_slot(const struct cprov_ring *cr, struct io_uring_sqe *sqe,
+				   unsigned int slot)
+{
+	__u16 inline_slot = (__u16)(slot + 1);
+
+	if (cr->active)
+		memcpy((char *)sqe + IO_LOCALITY_SQE_SLOT_OFFSET, &inline_slot,
+		       sizeof(inline_slot));
+}
+
+/**
+ * cprov_prep_flags - override parts of the hint for one request
+ * @cr: The ring.
+ * @sqe: A prepared read or write.
+ * @flags: IO_LOCALITY_SQE_* flags.
+ */
+static inline void cprov_prep_flags(const struct cprov_ring *cr, struct io_uring_sqe *sqe,
+				    unsigned int flags)
+{
+	if (cr->active)
+		((__u8 *)sqe)[IO_LOCALITY_SQE_FLAGS_OFFSET] = (__u8)flags;
+}
+
+static inline uint32_t cprov_fnv1a(uint32_t hash, const void *data, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)data;
+
+	while (len--)
+		hash = (hash ^ *p++) * UINT32_C(16777619);
+	return hash;
+}
+
+/**
+ * cprov_flow_id - a flow's identity from a pipeline and a resource
+ * @pipeline: What consumes: an agent, a GPU stream, a query.
+ * @pipeline_len: Its length in bytes.
+ * @resource: What is read: a file, a table, a tensor.
+ * @resource_len: Its length in bytes.
+ *
+ * FNV-1a in 32 bits (Fowler, Noll and Vo), the lengths hashed in so that two
+ * pairs that join to the same bytes differ.
+ *
+ * Return: never 0, which would mean that there is no flow.
+ */
+static inline uint32_t cprov_flow_id(const void *pipeline, size_t pipeline_len,
+				     const void *resource, size_t resource_len)
+{
+	uint32_t hash = UINT32_C(2166136261);
+	uint64_t len = pipeline_len;
+
+	hash = cprov_fnv1a(hash, &len, sizeof(len));
+	hash = cprov_fnv1a(hash, pipeline, pipeline_len);
+	hash = cprov_fnv1a(hash, resource, resource_len);
+	return hash ? hash : 1;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CPROV_H */

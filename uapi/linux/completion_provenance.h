@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * Completion provenance: tell the kernel who waits for a storage request, so
+ * that its completion runs where the waiter is.
+ *
+ * A program that submits I/O knows who will consume the result. It says so
+ * with a *locality hint* (struct io_locality_hint): which flow the request
+ * belongs to, the home CPU or node of its consumer, its class, and for how
+ * long locality is worth anything. The kernel turns the hint into a small
+ * token that travels with the request to the device and back, and a policy
+ * module decides from it on which CPU the completion runs. A hint is never
+ * needed for correctness: a kernel that ignores every hint returns the same
+ * data.
+ *
+ * THE INTERFACE IN FIVE STEPS
+ *
+ * 1. Probe. io_uring_register(fd, IORING_REGISTER_LOCALITY, &reg, 1) with
+ *    reg.op = IO_LOCALITY_PROBE fills reg.probe: the ABI version, the most
+ *    slots a ring may have, and whether a policy is loaded now. fd may be a
+ *    ring or -1. A kernel without support answers -EINVAL.
+ *
+ * 2. Opt in. reg.op = IO_LOCALITY_ENABLE gives the ring a default hint
+ *    (IO_LOCALITY_F_DEFAULT), a table of slots, both, or neither. Until a ring
+ *    opts in, the bytes described in step 3 mean what they mean on any other
+ *    kernel, so old programs may leave anything in them.
+ *
+ * 3. Submit. On a ring that opted in, IORING_OP_READ, READV, READ_FIXED,
+ *    READ_MULTISHOT, WRITE, WRITEV and WRITE_FIXED take their hint from, in
+ *    this order:
+ *      - the struct that attr_ptr (SQE byte 48) points to, if attr_type_mask
+ *        (byte 56) is IORING_RW_ATTR_FLAG_LOCALITY;
+ *      - the slot named by the __u16 at SQE byte 46: n > 0 is slot n - 1;
+ *      - the ring's default.
+ *    The __u8 at SQE byte 45 holds override flags (IO_LOCALITY_SQE_*).
+ *    Naming both a slot and a struct is an error, as is an unknown bit in
+ *    attr_type_mask, or an attr_ptr with no bit set.
+ *
+ * 4. Change. IO_LOCALITY_UPDATE replaces a range of slots and, with
+ *    IO_LOCALITY_F_DEFAULT, the default. All of it takes effect or none.
+ *    Requests that were submitted before keep the hint they had.
+ *
+ * 5. Opt out. IO_LOCALITY_DISABLE frees the table. Closing the ring does too.
+ *
+ * HOME
+ *
+ * home_cpu -1 with home_node -1 is the CPU that the request is submitted from;
+ * home_cpu -1 with a node is any CPU of that node; a CPU with home_node -1 is
+ * that CPU. A completion goes to where its next instruction runs: with
+ * IORING_SETUP_SQPOLL that is the SQ thread, otherwise it is the submitting
+ * task, which is taken to be on home_cpu if its affinity lets it run there,
+ * and on the CPU it submits from if not.
+ *
+ * ERRORS
+ *
+ * Bad input is refused, at registration through errno, per request through
+ * cqe->res, and nothing else of the request or the call takes effect:
+ *   -EINVAL  unknown op, class, flag or mask bit; nonzero reserved field;
+ *            home_cpu below -1, at or past nr_cpu_ids, or not a possible CPU;
+ *            home_node below -1 or not a possible node; a home_cpu that is not
+ *            on home_node; a slot out of range; too many slots
+ *   -EFAULT  a pointer that cannot be read (or, for the probe, written)
+ *   -EPERM   a home outside the cpuset of the task that enabled the ring;
+ *            IO_LOCALITY_CLASS_STEP_CRITICAL on a ring enabled without
+ *            CAP_SYS_NICE (unless the sysctl
+ *            kernel.completion_provenance_step_critical is 1); hints switched
+ *            off by the sysctl kernel.completion_provenance
+ *   -EBUSY   IO_LOCALITY_ENABLE on a ring that has opted in
+ *   -ENXIO   IO_LOCALITY_UPDATE or _DISABLE on a ring that has not
+ *   -EACCES  the ring is restricted and IORING_REGISTER_LOCALITY is not among
+ *            the register ops it allows
+ *   -ENOMEM  no memory, or the memory cgroup's limit is reached
+ * An allowed home that is offline is accepted: the completion then runs where
+ * it would have run without a hint, and is counted.
+ *
+ * A program built against this header runs unchanged on every kernel that has
+ * the feature; the numbers below do not collide with upstream's.
+ */
+#ifndef _UAPI_LINUX_COMPLETION_PROVENANCE_H
+#define _UAPI_LINUX_COMPLETION_PROVENANCE_H
+
+#include <linux/types.h>
+
+/* Raised when something that programs rely on changes; additions keep it. */
+#define IO_LOCALITY_ABI_VERSION		1
+
+/* The io_uring_register(2) opcode. Upstream's last is 37 in Linux 7.3. */
+#define IORING_REGISTER_LOCALITY	200
+
+/* The attr_type_mask bit. Upstream uses bit 0 (protection information). */
+#define IORING_RW_ATTR_FLAG_LOCALITY	(1ULL << 32)
+
+/* Most slots that one ring may register. */
+#define IO_LOCALITY_MAX_SLOTS		4096
+
+/* Where the inline fields are in struct io_uring_sqe, in bytes. */
+#define IO_LOCALITY_SQE_FLAGS_OFFSET	45	/* __u8, IO_LOCALITY_SQE_* */
+#define IO_LOCALITY_SQE_SLOT_OFFSET	46	/* __u16, 0 = default, n = slot n - 1 */
+#define IO_LOCALITY_SQE_ATTR_OFFSET	48	/* __u64, attr_ptr */
+#define IO_LOCALITY_SQE_MASK_OFFSET	56	/* __u64, attr_type_mask */
+
+/**
+ * enum io_locality_class - what a completion is worth to its consumer
+ * @IO_LOCALITY_CLASS_THROUGHPUT: Nobody waits for this one alone: complete it
+ *	wherever that is cheapest. What a request without a hint is.
+ * @IO_LOCALITY_CLASS_LATENCY: Somebody waits: bring it to the home's cache.
+ * @IO_LOCALITY_CLASS_STEP_CRITICAL: A step of a control loop is blocked on it:
+ *	bring it to the home CPU itself, with no deferral that can be avoided.
+ * @IO_LOCALITY_CLASS_PREFETCH: Nobody waits yet: never spend anything on it.
+ */
+enum io_locality_class {
+	IO_LOCALITY_CLASS_THROUGHPUT	= 0,
+	IO_LOCALITY_CLASS_LATENCY	= 1,
+	IO_LOCALITY_CLASS_STEP_CRITICAL	= 2,
+	IO_LOCALITY_CLASS_PREFETCH	= 3,
+};
+
+#define IO_LOCALITY_NR_CLASSES		4
+
+/*
+ * io_locality_hint.flags. The block layer acts on none of them: they travel
+ * with the request for the layers that do.
+ */
+/* Do not migrate the consumer right after the completion. */
+#define IO_LOCALITY_ANTI_MIGRATE	(1U << 0)
+/* The completion may be batched, but not past the budget. */
+#define IO_LOCALITY_BOUNDED_BATCH	(1U << 1)
+/* The flow repeats: keep memory registrations for it. */
+#define IO_LOCALITY_REUSE_REGISTRATION	(1U << 2)
+/* Home is wherever the submitting task is at completion time. */
+#define IO_LOCALITY_FOLLOW_TASK		(1U << 3)
+
+#define IO_LOCALITY_FLAGS_ALL		(IO_LOCALITY_ANTI_MIGRATE | \
+					 IO_LOCALITY_BOUNDED_BATCH | \
+					 IO_LOCALITY_REUSE_REGISTRATION | \
+					 IO_LOCALITY_FOLLOW_TASK)
+
+/**
+ * struct io_locality_hint - who consumes a request, and how urgently
+ * @flow_id: Identity of a repeated flow, for instance a hash of a pipeline and
+ *	a resource; 0 = none. Requests of different flows are not merged.
+ * @home_cpu: CPU of the consumer, or -1: the CPU submitted from.
+ * @home_node: NUMA node of the consumer, or -1: the node of @home_cpu. With
+ *	@home_cpu -1 and a node: any CPU of that node.
+ * @io_class: enum io_locality_class.
+ * @flags: IO_LOCALITY_* flags.
+ * @budget_us: Active window in microseconds from submission, 0 = the policy's
+ *	default for the class. Past it the request is treated as
+ *	IO_LOCALITY_CLASS_THROUGHPUT. Kept to within one eighth, rounded up.
+ */
+struct io_locality_hint {
+	__u32	flow_id;
+	__s16	home_cpu;
+	__s16	home_node;
+	__u16	io_class;
+	__u16	flags;
+	__u32	budget_us;
+};
+
+/**
+ * struct io_locality_slot - one entry of a ring's table
+ * @hint: The hint that a request naming this slot gets.
+ * @prefetch_confidence: How likely a prefetch is to be used, 0 to 100 percent.
+ *	Kept for the policy; nothing in the block layer reads it.
+ * @temperature: Data temperature, 0 (cold) to 100 (hot metadata). Kept likewise.
+ * @__reserved0: Must be zero.
+ * @consumer_dev: Opaque identity of a consuming device, such as a GPU or an
+ *	RDMA NIC; 0 = the CPU. Kept likewise.
+ * @__reserved: Must be zero.
+ */
+struct io_locality_slot {
+	struct io_locality_hint	hint;
+	__u16			prefetch_confidence;
+	__u16			temperature;
+	__u32			__reserved0;
+	__u64			consumer_dev;
+	__u64			__reserved[4];
+};
+
+/* Override flags, in the SQE byte at IO_LOCALITY_SQE_FLAGS_OFFSET. */
+/* This request has no hint, whatever the default is; the slot must be 0. */
+#define IO_LOCALITY_SQE_NONE		(1U << 0)
+/* Home is the CPU submitted from, whatever the hint names. */
+#define IO_LOCALITY_SQE_HOME_SUBMITTER	(1U << 1)
+/* The class is IO_LOCALITY_CLASS_PREFETCH, whatever the hint says. */
+#define IO_LOCALITY_SQE_PREFETCH	(1U << 2)
+
+#define IO_LOCALITY_SQE_ALL		(IO_LOCALITY_SQE_NONE | \
+					 IO_LOCALITY_SQE_HOME_SUBMITTER | \
+					 IO_LOCALITY_SQE_PREFETCH)
+
+/**
+ * enum io_locality_op - what IORING_REGISTER_LOCALITY is asked to do
+ * @IO_LOCALITY_PROBE: Fill io_locality_register.probe.
+ * @IO_LOCALITY_ENABLE: Opt the ring in.
+ * @IO_LOCALITY_UPDATE: Replace slots or the default.
+ * @IO_LOCALITY_DISABLE: Opt the ring out.
+ */
+enum io_locality_op {
+	IO_LOCALITY_PROBE	= 0,
+	IO_LOCALITY_ENABLE	= 1,
+	IO_LOCALITY_UPDATE	= 2,
+	IO_LOCALITY_DISABLE	= 3,
+};
+
+/* io_locality_register.flags: the default hint is given (ENABLE, UPDATE). */
+#define IO_LOCALITY_F_DEFAULT		(1U << 0)
+
+/* io_locality_probe.state */
+#define IO_LOCALITY_STATE_POLICY	(1U << 0)	/* a policy is loaded */
+#define IO_LOCALITY_STATE_HINTS		(1U << 1)	/* hints are switched on */
+#define IO_LOCALITY_STATE_STEP_CRITICAL	(1U << 2)	/* the caller may use it */
+
+/**
+ * struct io_locality_probe - the answer to IO_LOCALITY_PROBE
+ * @abi_version: IO_LOCALITY_ABI_VERSION of the kernel.
+ * @state: IO_LOCALITY_STATE_* as of this call.
+ * @max_slots: Most slots that a ring may register.
+ * @nr_classes: Number of classes the kernel knows.
+ * @hint_flags: io_locality_hint.flags that the kernel accepts.
+ * @sqe_flags: Override flags that the kernel accepts.
+ * @__reserved: Zero.
+ */
+struct io_locality_probe {
+	__u32	abi_version;
+	__u32	state;
+	__u32	max_slots;
+	__u32	nr_classes;
+	__u32	hint_flags;
+	__u32	sqe_flags;
+	__u64	__reserved[4];
+};
+
+/**
+ * struct io_locality_register - argument of IORING_REGISTER_LOCALITY
+ * @op: enum io_locality_op.
+ * @flags: IO_LOCALITY_F_*; 0 for PROBE and DISABLE.
+ * @nr_slots: ENABLE: size of the table, at most IO_LOCALITY_MAX_SLOTS. UPDATE:
+ *	number of slots to replace.
+ * @first_slot: UPDATE: the first slot to replace. Otherwise 0.
+ * @slots: Address of an array of @nr_slots struct io_locality_slot; 0 if none.
+ * @hint: The ring's default, with IO_LOCALITY_F_DEFAULT. Otherwise zero.
+ * @__reserved: Must be zero.
+ * @probe: Written by PROBE; all of it must be zero on entry.
+ */
+struct io_locality_register {
+	__u32	op;
+	__u32	flags;
+	union {
+		struct {
+			__u32			nr_slots;
+			__u32			first_slot;
+			__u64			slots;
+			struct io_locality_hint	hint;
+			__u64			__reserved[3];
+		};
+		struct io_locality_probe	probe;
+	};
+};
+
+#endif /* _UAPI_LINUX_COMPLETION_PROVENANCE_H */
