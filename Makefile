@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# People's targets; Kbuild has what the kernel's build system reads.
+
+# Settings that the scripts understand, from the command line or environment.
+export LINE ?= 6.12
+export DEBUG TOPOLOGY KSRC VARIANT
+
+vm := tools/vm
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check mutants bisect nightly shell module kernels clean distclean deps
+
+help: ## list the targets
+	@echo 'make TARGET [SETTING=...]'
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@echo
+	@echo 'Settings: DEBUG=kasan|kcsan   TOPOLOGY=$(shell awk '/^[a-z]/ { printf s $$1; s = "|" }' $(vm)/topologies)'
+	@echo '          KSRC=kernel tree    LINE=6.12    KDIR=kernel build tree    VARIANT=stock|patched'
+
+run: deps ## read a file with and without hints, and show where completions ran
+	@tools/run.sh
+
+test: deps ## run the selftests in every topology (DEBUG=)
+	@tools/test.sh
+
+check: deps ## checkpatch, sparse, W=1, kernel-doc, shellcheck and the like
+	@tools/check.sh
+
+mutants: deps ## break the code in small ways, and see a test turn red for each
+	@tools/mutants.sh
+
+bisect: deps ## build and boot every patch of the series
+	@tools/bisect.sh
+
+nightly: deps ## everything: all tests, all debug kernels, every patch
+	@tools/nightly.sh
+
+shell: deps ## open a guest on the patched kernel (VARIANT=, TOPOLOGY=, DEBUG=)
+	@VARIANT=$(or $(VARIANT),patched) $(vm)/shell.sh
+
+# Against the running kernel's headers, unless told otherwise.
+module: KDIR ?= /lib/modules/$(shell uname -r)/build
+module: ## build completion_provenance.ko for a patched kernel (KDIR=)
+	@$(vm)/has-patches.sh $(KDIR)
+	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+kernels: deps ## build the stock and the patched kernel (DEBUG=, KSRC=, LINE=)
+	@$(vm)/kernel.sh build --variant stock
+	@$(vm)/kernel.sh build --variant patched
+
+clean: ## remove what was built here; kernels stay in the cache
+	@rm -rf build
+	@find module -name '*.o' -delete -o -name '*.ko' -delete -o -name '*.mod' -delete \
+		-o -name '*.mod.c' -delete -o -name '.*.cmd' -delete 2>/dev/null || true
+	@rm -f Module.symvers modules.order .Module.symvers.cmd .modules.order.cmd .module-common.o
+
+distclean: clean ## clean, and remove the cached kernels and sources too
+	@$(vm)/kernel.sh purge
+
+deps:
+	@$(vm)/deps.sh

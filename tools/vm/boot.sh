@@ -1,0 +1,252 @@
+#!/bin/bash
+# boot.sh [OPTION...] [-- COMMAND ARGUMENT...]: run one command in a guest.
+#
+#   --kernel KDIR|IMAGE   a tree of kernel.sh, or an image; default: the kernel
+#                         of $VARIANT and $DEBUG
+#   --topology NAME       a line of the file topologies; default $TOPOLOGY, else
+#                         one-queue
+#   --drive K=V,...       an NVMe drive, repeatable; keys: serial=NAME (needed;
+#                         /dev/disk/by-serial/NAME), file=IMAGE (raw), size=64M
+#                         (creates the file; without file=, a scratch drive),
+#                         queues=N, snapshot (writes are thrown away)
+#   --add SRC:DST         a file or directory for the guest, repeatable
+#   --bin PROGRAM         a program with its libraries, repeatable
+#   --append TEXT         more of the kernel command line
+#   --memory MIB          instead of the topology's
+#   --qemu ARGUMENT       more for QEMU, one word each, repeatable
+#   --name NAME           files go to build/vm/NAME/; default guest
+#   --log FILE            output of the command; default build/vm/NAME/log
+#   --out FILE            what the command writes to /dev/virtio-ports/cprov.out
+#   --console FILE        kernel log; default build/vm/NAME/console
+#   --result FILE         the final record; default build/vm/NAME/result
+#   --timeout SECONDS     default 120
+#   --stream              copy the command's output to stdout while it runs
+#   --shell               no command: a shell on this terminal
+#   --dry-run             print the QEMU command line
+#
+# Exit status: 0 the command succeeded; 1 it failed; 2 the host is at fault;
+# 3 the guest was lost (panic, deadline, QEMU died); 4 the kernel log has a
+# splat.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/lib.sh"
+die_with_parent "$@"
+
+kernel='' topology=${TOPOLOGY:-one-queue} append='' memory='' name=guest
+logfile='' out='' console='' result='' timeout=120
+stream='' shell='' dry_run=''
+drives=() items=() qemu_more=()
+
+while (($#)); do
+	case $1 in
+	--stream) stream=1; shift; continue ;;
+	--shell) shell=1; shift; continue ;;
+	--dry-run) dry_run=1; shift; continue ;;
+	--) shift; break ;;
+	esac
+	(($# >= 2)) || die "option $1 lacks its value, or is unknown" "boot.sh"
+	case $1 in
+	--kernel) kernel=$2 ;;
+	--topology) topology=$2 ;;
+	--drive) drives+=("$2") ;;
+	--add | --bin) items+=("$1" "$2") ;;
+	--append) append+=" $2" ;;
+	--memory) memory=$2 ;;
+	--qemu) qemu_more+=("$2") ;;
+	--name) name=$2 ;;
+	--log) logfile=$2 ;;
+	--out) out=$2 ;;
+	--console) console=$2 ;;
+	--result) result=$2 ;;
+	--timeout) timeout=$2 ;;
+	*) die "unknown option $1" "boot.sh" "sed -n 2,33p tools/vm/boot.sh" ;;
+	esac
+	shift 2
+done
+[[ -n $shell ]] || (($#)) || die "no command to run in the guest" "boot.sh" "-- COMMAND, or --shell"
+
+dir=$CPROV_TOP/build/vm/$name
+mkdir -p "$dir"
+: "${logfile:=$dir/log}" "${console:=$dir/console}" "${result:=$dir/result}"
+qemu_log=$dir/qemu
+tmp=''
+scratch_dir tmp
+
+# The kernel: vmlinux.boot has a PVH entry, so nothing is decompressed.
+[[ -n $kernel ]] || kernel=$("$here/kernel.sh" path)
+image=$kernel
+config=''
+if [[ -d $kernel ]]; then
+	image=$kernel/vmlinux.boot
+	config=$kernel/.config
+	[[ -e $image ]] || image=$kernel/arch/x86/boot/bzImage
+fi
+[[ -r $image ]] || die "no kernel image" "$image" "make kernels"
+
+# The machine.
+read -r cpus sockets nodes queues mib < <(
+	awk -v name="$topology" '$1 == name { print $2, $3, $4, $5, $6 }' "$here/topologies"
+) || die "unknown topology '$topology'" "$here/topologies" \
+	"use one of: $(awk '/^[a-z]/ { printf "%s ", $1 }' "$here/topologies")"
+# Shadow memory takes an eighth, quarantine and lockdep much more.
+[[ -z $config ]] || ! grep -qsE '^CONFIG_(KASAN|KCSAN)=y' "$config" || mib=$((mib * 2))
+: "${memory:=$mib}"
+
+accel_why=$("$here/accel.sh" "$image")
+accel=${accel_why%%$'\t'*}
+
+machine=(-machine q35 -smp "$cpus,sockets=$sockets,cores=$((cpus / sockets)),threads=1" -m "$memory")
+if [[ $accel == kvm ]]; then
+	machine+=(-accel kvm -cpu host)
+	accel_name=KVM
+else
+	machine+=(-accel 'tcg,thread=multi' -cpu max)
+	accel_name='TCG, multi-threaded'
+fi
+# One node per group of sockets, with its share of the memory.
+if ((nodes > 1)); then
+	for ((n = 0; n < nodes; n++)); do
+		machine+=(
+			-object "memory-backend-ram,id=ram$n,size=$((memory / nodes))M"
+			-numa "node,nodeid=$n,memdev=ram$n,cpus=$((cpus * n / nodes))-$((cpus * (n + 1) / nodes - 1))"
+		)
+	done
+fi
+
+add_drive()
+{
+	local n=$1 key value serial='' file='' size='' drive_queues=$queues snapshot=off
+
+	while IFS='=' read -r key value; do
+		case $key in
+		serial) serial=$value ;;
+		file) file=$value ;;
+		size) size=$value ;;
+		queues) drive_queues=$value ;;
+		snapshot) snapshot=on ;;
+		*) die "unknown key '$key' of a drive" "$2" ;;
+		esac
+	done < <(tr ',' '\n' <<<"$2")
+	[[ -n $serial ]] || die "a drive needs a serial number" "$2"
+	if [[ -z $file ]]; then
+		[[ -n $size ]] || die "a drive needs a file or a size" "$2"
+		file=$tmp/$serial
+	fi
+	[[ -z $size ]] || truncate -s "$size" "$file"
+	[[ -r $file ]] || die "no image for drive $serial" "$file"
+	# Images are made for one test: no flush need reach the host's disk.
+	machine+=(
+		-drive "if=none,id=drive$n,format=raw,file=$file,snapshot=$snapshot,cache=unsafe"
+		-device "nvme,id=nvme$n,drive=drive$n,serial=$serial,max_ioqpairs=$drive_queues"
+	)
+}
+
+for n in "${!drives[@]}"; do
+	add_drive "$n" "${drives[n]}"
+done
+
+# The command travels as a script; each word arrives as it was given.
+if [[ -z $shell ]]; then
+	items+=(--script /etc/cprov/cmd "#!/bin/sh
+exec $(printf "'%s' " "${@//\'/\'\\\'\'}")")
+fi
+base=$("$here/initramfs.sh" base)
+"$here/initramfs.sh" make "$tmp/overlay" "${items[@]}"
+cat "$base" "$tmp/overlay" >"$tmp/initramfs"
+
+# Any warning ends the guest: nothing that follows it could be trusted.
+cmdline='console=ttyS0 8250.nr_uarts=1 panic=-1 oops=panic panic_on_warn=1'
+# Time spent on nothing under emulation; addresses that compare between runs.
+cmdline+=' tsc=reliable nokaslr no_timer_check random.trust_cpu=on'
+# Devices are made by the tests that want them.
+cmdline+=' null_blk.nr_devices=0 loop.max_loop=0'
+[[ -z $shell ]] || cmdline+=' quiet'
+cmdline+=$append
+
+ports=(-device virtio-serial-pci)
+add_port()
+{
+	ports+=(
+		-chardev "file,id=$1,path=$2"
+		-device "virtserialport,chardev=$1,name=cprov.$1"
+	)
+}
+rm -f "$logfile" "$console" "$result" "$qemu_log"
+if [[ -n $shell ]]; then
+	ports+=(-serial mon:stdio)
+else
+	ports+=(-serial "file:$console")
+	add_port log "$logfile"
+	add_port result "$result"
+fi
+[[ -z $out ]] || add_port out "$out"
+
+qemu=(
+	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none
+	"${machine[@]}" "${ports[@]}" "${qemu_more[@]}"
+	-kernel "$image" -initrd "$tmp/initramfs" -append "$cmdline"
+)
+if [[ -n $dry_run ]]; then
+	printf '%q ' "${qemu[@]}"
+	echo
+	exit
+fi
+
+log "guest $name: $topology ($cpus CPUs, $sockets LLCs, $nodes nodes), accelerator: $accel_name (${accel_why#*$'\t'})"
+if [[ -n $shell ]]; then
+	log "Ctrl-A X ends it, so does leaving the shell"
+	setpriv --pdeathsig KILL "${qemu[@]}" || die "QEMU failed"
+	exit
+fi
+
+# Each process of the chain is killed with the one before it.
+: >"$logfile"
+begin=$SECONDS
+setpriv --pdeathsig KILL timeout --signal=KILL "$timeout" \
+	setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$qemu_log" 2>&1 &
+pid=$!
+[[ -z $stream ]] || tail -n +1 -s 0.1 -f --pid="$pid" "$logfile" 2>/dev/null &
+qemu_status=0
+wait "$pid" || qemu_status=$?
+wait
+elapsed=$((SECONDS - begin))
+
+# Verdict, the gravest first.
+record=$(tail -n 1 "$result" 2>/dev/null || true)
+lost()
+{
+	local panic
+
+	panic=$(grep -a -m 1 'Kernel panic' "$console" 2>/dev/null || true)
+	if [[ -n $panic ]]; then
+		echo "${panic#*] }"
+	elif ((elapsed >= timeout)); then
+		echo "no result within $timeout s"
+	elif ((qemu_status)); then
+		echo "QEMU ended with status $qemu_status"
+	else
+		echo "it powered off without a result"
+	fi
+}
+
+splats=$("$here/splats.sh" "$console") || {
+	log "kernel splat in guest $name${record:+, whose command ended with: $record}"
+	printf '%s\n' "$splats" >&2
+	log "  console: $console"
+	exit 4
+}
+case $record in
+'exit 0')
+	exit 0
+	;;
+'exit '* | 'signal '*)
+	log "command failed in guest $name: $record"
+	tail -n 15 "$logfile" | sed 's/^/  | /' >&2
+	log "  its output: $logfile"
+	exit 1
+	;;
+esac
+log "guest $name lost: ${record:-$(lost)}"
+cat "$qemu_log" <(tail -n 25 "$console" 2>/dev/null | tr -d '\r') | sed 's/^/  | /' >&2
+log "  console: $console"
+exit 3

@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# Sourced by every script of the project: where things are, how to speak, how
+# to fail, how to show progress.  Results go to stdout, everything else to
+# stderr.
+
+# A failure inside $(...) is a failure.
+shopt -s inherit_errexit
+
+# The tree this file belongs to, whatever directory the caller is in.
+CPROV_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+CPROV_CACHE=${CPROV_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/cprov}
+export CPROV_TOP CPROV_CACHE
+
+log()
+{
+	printf '%s\n' "$*" >&2
+}
+
+# die WHAT [WHERE [TODO]]: a failure of the harness itself, exit status 2, so
+# that it is never taken for a failed test (1).
+die()
+{
+	progress_end
+	printf 'error: %s\n' "$1" >&2
+	[[ -z ${2:-} ]] || printf '  where: %s\n' "$2" >&2
+	[[ -z ${3:-} ]] || printf '  to do: %s\n' "$3" >&2
+	exit 2
+}
+
+# Re-execute the caller so that it gets a signal when its parent dies: a killed
+# `make` must leave no guest and no compiler behind.  The PID survives exec(),
+# so the mark in the environment is true only for the process that set it.
+die_with_parent()
+{
+	[[ ${CPROV_PDEATH:-} != "$$" ]] || return 0
+	CPROV_PDEATH=$$ exec setpriv --pdeathsig TERM "$BASH" "$0" "$@"
+}
+
+# A scratch directory that goes away with the script.
+scratch_dir()
+{
+	local -n __dir=$1
+
+	__dir=$(mktemp -d "${TMPDIR:-/tmp}/cprov.XXXXXX")
+	# shellcheck disable=SC2064 # expanded now, on purpose
+	trap "rm -rf '$__dir'" EXIT
+}
+
+duration()
+{
+	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
+}
+
+# progress_start LABEL TOTAL, then progress_update DONE as often as one likes,
+# then progress_end.  A terminal gets one line that is rewritten every second,
+# a log file one line every 15 seconds.
+progress_start()
+{
+	PROGRESS_LABEL=$1
+	PROGRESS_TOTAL=$2
+	PROGRESS_BEGIN=$SECONDS
+	PROGRESS_SHOWN=-1
+	PROGRESS_STEP=15
+	[[ ! -t 2 ]] || PROGRESS_STEP=1
+}
+
+progress_update()
+{
+	local done=$1 elapsed=$((SECONDS - PROGRESS_BEGIN)) left
+
+	((elapsed / PROGRESS_STEP > PROGRESS_SHOWN)) || return 0
+	PROGRESS_SHOWN=$((elapsed / PROGRESS_STEP))
+	# Too little done tells nothing; more done than expected, nothing true.
+	if ((done * 50 < PROGRESS_TOTAL || elapsed < 3)); then
+		left='estimating time left'
+	elif ((done >= PROGRESS_TOTAL)); then
+		left='past the estimate, finishing'
+	else
+		left="about $(duration $((elapsed * (PROGRESS_TOTAL - done) / done))) left"
+	fi
+	progress_line "$(printf '%s: %d of about %d (%d%%), %s elapsed, %s' \
+		"$PROGRESS_LABEL" "$done" "$PROGRESS_TOTAL" \
+		$((done >= PROGRESS_TOTAL ? 99 : done * 100 / PROGRESS_TOTAL)) \
+		"$(duration "$elapsed")" "$left")"
+}
+
+progress_line()
+{
+	if [[ -t 2 ]]; then
+		printf '\r\033[K%s' "$1" >&2
+	else
+		printf '%s\n' "$1" >&2
+	fi
+}
+
+# Ends the line that is being rewritten, if there is one.
+progress_end()
+{
+	[[ -n ${PROGRESS_LABEL:-} ]] || return 0
+	[[ ! -t 2 ]] || printf '\r\033[K' >&2
+	PROGRESS_LABEL=
+}
