@@ -38,12 +38,18 @@ nightly: deps ## everything: all tests, all debug kernels, every patch
 	@tools/nightly.sh
 
 shell: deps ## open a guest on the patched kernel (VARIANT=, TOPOLOGY=, DEBUG=)
-	@VARIANT=$(or $(VARIANT),patched) $(vm)/shell.sh
+	@kernel=$$($(vm)/kernel.sh build --variant $(or $(VARIANT),patched)) && \
+	$(vm)/boot.sh --shell --name shell --kernel "$$kernel" --drive serial=nvme,size=256M
 
 # Against the running kernel's headers, unless told otherwise.
 module: KDIR ?= /lib/modules/$(shell uname -r)/build
 module: ## build completion_provenance.ko for a patched kernel (KDIR=)
-	@$(vm)/has-patches.sh $(KDIR)
+	@for dir in $(KDIR) $(KDIR)/source; do \
+		[ ! -e $$dir/include/linux/completion_provenance.h ] || exit 0; \
+	done; \
+	echo '$(KDIR) is no kernel with completion provenance: `make kernels` builds one,' \
+		'and `make module KDIR=$$(tools/vm/kernel.sh path --variant patched)` uses it.' >&2; \
+	exit 1
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
 
 kernels: deps ## build the stock and the patched kernel (DEBUG=, KSRC=, LINE=)

@@ -67,6 +67,8 @@ done
 
 dir=$CPROV_TOP/build/vm/$name
 mkdir -p "$dir"
+exec {lock}>"$dir/lock"
+flock -n "$lock" || die "a guest of the name $name is running" "$dir/pid" "end it, or use another --name"
 : "${logfile:=$dir/log}" "${console:=$dir/console}" "${result:=$dir/result}"
 qemu_log=$dir/qemu
 tmp=''
@@ -183,7 +185,7 @@ fi
 
 qemu=(
 	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none
-	"${machine[@]}" "${ports[@]}" "${qemu_more[@]}"
+	-pidfile "$dir/pid" "${machine[@]}" "${ports[@]}" "${qemu_more[@]}"
 	-kernel "$image" -initrd "$tmp/initramfs" -append "$cmdline"
 )
 if [[ -n $dry_run ]]; then
@@ -192,7 +194,7 @@ if [[ -n $dry_run ]]; then
 	exit
 fi
 
-log "guest $name: $topology ($cpus CPUs, $sockets LLCs, $nodes nodes), accelerator: $accel_name (${accel_why#*$'\t'})"
+log "guest $name: $topology (CPUs: $cpus, LLCs: $sockets, nodes: $nodes), accelerator: $accel_name (${accel_why#*$'\t'})"
 if [[ -n $shell ]]; then
 	log "Ctrl-A X ends it, so does leaving the shell"
 	setpriv --pdeathsig KILL "${qemu[@]}" || die "QEMU failed"

@@ -23,9 +23,8 @@ missing()
 		comm -13 - <(printf '%s\n' "${wanted[@]}" | sort -u) || true
 }
 
-list=$(missing)
-[[ -n $list ]] || exit 0
-mapfile -t list <<<"$list"
+mapfile -t list < <(missing)
+((${#list[@]})) || exit 0
 
 as_root=()
 if ((EUID)); then
@@ -66,5 +65,5 @@ apt install --no-install-recommends "${list[@]}" ||
 }
 progress_end
 rm -f "$apt_log"
-list=$(missing)
-[[ -z $list ]] || die "packages are still missing: $list" "dpkg-query -W"
+mapfile -t list < <(missing)
+((${#list[@]} == 0)) || die "packages are still missing" "${list[*]}"

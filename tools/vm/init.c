@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,7 +21,6 @@
 #include <sys/reboot.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -206,7 +204,7 @@ static int open_port(const char *name)
 /* The shell gets the console as its terminal; a command gets the log port. */
 static pid_t start(int interactive)
 {
-	static char *const shell[] = { "sh", "-l", NULL };
+	static char *const shell[] = { "bash", "-l", NULL };
 	static char *const command[] = { COMMAND, NULL };
 	static char *const env[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -229,7 +227,7 @@ static pid_t start(int interactive)
 		}
 		if (chdir("/root"))
 			perror("/root");
-		execve("/bin/sh", shell, env);
+		execve("/bin/bash", shell, env);
 	} else {
 		fd = open("/dev/null", O_RDONLY);
 		if (fd >= 0)
@@ -257,6 +255,7 @@ int main(void)
 	mount_all();
 	open_console();
 	raise_limits();
+	sethostname("guest", 5);
 	name_ports();
 	name_drives();
 	result_fd = open_port("cprov.result");

@@ -15,8 +15,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # bookworm keeps much in sbin, which a user's PATH may lack.
 PATH=$PATH:/usr/sbin:/sbin
 
-# Host programs for tests; busybox has the rest, or too simple a version.
+# Host programs for tests; busybox has the rest, or too simple a version.  It
+# also prefers its own applets to those of PATH, so no shell may be busybox's,
+# nor anything that runs other programs.
 programs=(
+	dash		# /bin/sh
+	env timeout nice xargs find unshare
 	bash		# arrays and pipefail in test scripts
 	mkfs.ext4	# the file system of `make run`
 	dmsetup		# linear, striped, flakey
@@ -132,7 +136,7 @@ base()
 		scratch_dir root
 		skeleton "$root"
 		mkdir -p "$root"/{dev,etc,proc,root,run,sys,tmp,mnt}
-		echo 'root:x:0:0:root:/root:/bin/sh
+		echo 'root:x:0:0:root:/root:/bin/bash
 nobody:x:65534:65534:nobody:/:/bin/sh' >"$root/etc/passwd"
 		echo 'root:x:0:
 nogroup:x:65534:' >"$root/etc/group"
@@ -143,13 +147,14 @@ nogroup:x:65534:' >"$root/etc/group"
 		busybox --list-full | while read -r applet; do
 			applet=$root$(place "/$applet")
 			mkdir -p "${applet%/*}"
-			ln -sf /usr/bin/busybox "$applet"
+			[[ -e $applet ]] || ln -s /usr/bin/busybox "$applet"
 		done
 		for applet in "${programs[@]}"; do
 			# busybox may have put its own elsewhere, earlier in PATH.
 			rm -f "$root"/usr/{bin,sbin}/"$applet"
 			add_program "$root" "$applet"
 		done
+		ln -sf dash "$root/usr/bin/sh"
 		pack "$root" "$out"
 	fi
 	printf '%s\n' "$out"

@@ -5,6 +5,7 @@
 #   kernel.sh path  [OPTION...]   print its KDIR; exit 1 if it is not built
 #   kernel.sh key   [OPTION...]   print what its content depends on
 #   kernel.sh list                what is in the cache, and its size
+#   kernel.sh purge               remove all that is in the cache
 #
 #   --variant stock|patched   default $VARIANT, else stock
 #   --debug none|kasan|kcsan  default $DEBUG, else none
@@ -213,5 +214,9 @@ path)
 	;;
 key) print_key ;;
 list) du -sh "$kernels"/*/ 2>/dev/null || log "no kernels in $kernels" ;;
-*) die "usage: kernel.sh build|path|key|list [OPTION...]" "$here/kernel.sh" ;;
+purge)
+	log "removing $CPROV_CACHE: $(du -sh "$CPROV_CACHE" 2>/dev/null | cut -f 1)"
+	rm -rf "$CPROV_CACHE"/{kernel,source,ccache,initramfs,accel*}
+	;;
+*) die "usage: kernel.sh build|path|key|list|purge [OPTION...]" "$here/kernel.sh" ;;
 esac

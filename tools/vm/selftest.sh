@@ -1,0 +1,159 @@
+#!/bin/bash
+# selftest.sh [KDIR]: does the harness keep its promises?  Boots guests on the
+# stock kernel (or KDIR), and prints KTAP.
+#
+# Machines are what their names say, and every end of a guest gets the verdict
+# that is its own.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/lib.sh"
+die_with_parent "$@"
+
+kernel=${1:-$("$here/kernel.sh" path --variant stock)}
+name=vm-selftest
+guest=$CPROV_TOP/build/vm/$name
+tests=0 failed=0
+
+verdict()
+{
+	local ok=$1
+	shift
+
+	tests=$((tests + 1))
+	if [[ $ok == 0 ]]; then
+		echo "ok $tests $*"
+	else
+		echo "not ok $tests $*"
+		failed=$((failed + 1))
+	fi
+}
+
+boot()
+{
+	"$here/boot.sh" --kernel "$kernel" --name "$name" "$@"
+}
+
+# ends STATUS PATTERN DESCRIPTION BOOT-ARGUMENT...: the exit status is STATUS,
+# and what is said about it matches PATTERN.
+ends()
+{
+	local status=$1 pattern=$2 what=$3 rc=0 said
+	shift 3
+
+	said=$(boot "$@" 2>&1) || rc=$?
+	if [[ $rc == "$status" ]] && grep -qE "$pattern" <<<"$said"; then
+		verdict 0 "$what"
+	else
+		printf 'status %d, expected %d and /%s/\n%s\n' "$rc" "$status" "$pattern" "$said" |
+			sed 's/^/# /'
+		verdict 1 "$what"
+	fi
+}
+
+# What a guest makes of its machine, in the terms of the file topologies.
+# shellcheck disable=SC2016 # expanded in the guest
+survey='cd /sys/devices/system
+count() { sort -u | wc -l; }
+echo $(cat cpu/cpu[0-9]*/online 2>/dev/null | grep -c 1) \
+	$(cat cpu/cpu[0-9]*/cache/index3/shared_cpu_list | count) \
+	$(ls -d node/node[0-9]* | count) \
+	$(ls /sys/block/nvme0n1/mq | count)'
+
+topologies()
+{
+	local topology cpus sockets nodes queues saw
+
+	while read -r topology cpus sockets nodes queues _; do
+		boot --topology "$topology" --drive serial=d0,size=16M -- sh -c "$survey" 2>/dev/null || true
+		# The first CPU cannot go offline and has no such attribute.
+		saw=$(awk '{ print $1 + 1, $2, $3, $4 }' "$guest/log")
+		[[ $saw == "$cpus $sockets $nodes $queues" ]] || {
+			echo "# CPUs, LLCs, nodes, queues: $saw, expected $cpus $sockets $nodes $queues"
+			verdict 1 "topology $topology"
+			continue
+		}
+		verdict 0 "topology $topology"
+	done < <(grep '^[a-z]' "$here/topologies")
+}
+
+wait_until()
+{
+	local deadline=$((SECONDS + $1))
+	shift
+
+	until "$@"; do
+		((SECONDS < deadline)) || return 1
+		sleep 0.1
+	done
+}
+
+guest_runs()
+{
+	[[ -s $guest/pid ]] && grep -q started "$guest/log" 2>/dev/null
+}
+
+process_gone()
+{
+	[[ ! -e /proc/$1 ]]
+}
+
+# The guest of a parent that gets no chance to clean up.
+parent_death()
+{
+	local parent pid=none ok=1
+
+	rm -f "$guest"/{pid,log}
+	bash -c '"$@" & wait' parent "$here/boot.sh" --kernel "$kernel" --name "$name" \
+		-- sh -c 'echo started; sleep 600' 2>/dev/null &
+	parent=$!
+	if wait_until 60 guest_runs; then
+		pid=$(<"$guest/pid")
+		kill -KILL "$parent"
+		wait "$parent" 2>/dev/null || true
+		wait_until 10 process_gone "$pid" && ok=0
+	fi
+	verdict "$ok" "a guest dies with its parent"
+}
+
+qemu_death()
+{
+	local pid ok=1 rc=0
+
+	rm -f "$guest"/{pid,log}
+	boot -- sh -c 'echo started; sleep 600' 2>"$guest/said" &
+	pid=$!
+	if wait_until 60 guest_runs; then
+		kill -KILL "$(<"$guest/pid")"
+		wait "$pid" || rc=$?
+		[[ $rc != 3 ]] || ! grep -q 'QEMU ended' "$guest/said" || ok=0
+	fi
+	verdict "$ok" "QEMU's death is a lost guest"
+}
+
+echo 'KTAP version 1'
+topologies
+ends 0 '' 'success' -- true
+ends 1 'exit 7' 'a failing command is a failed test' -- sh -c 'exit 7'
+ends 1 'signal 6' 'a command killed by a signal is a failed test' -- bash -c 'kill -ABRT $$'
+ends 1 'not found' 'a missing command is a failed test' -- no-such-command
+ends 3 'sysrq triggered crash' 'a panic is a lost guest' -- sh -c 'echo c >/proc/sysrq-trigger'
+ends 3 'no result within 6 s' 'a deadline is a lost guest' --timeout 6 -- sleep 600
+ends 3 'powered off without' 'a guest without a result is lost' -- sh -c 'echo o >/proc/sysrq-trigger; sleep 9'
+ends 4 'BUG: planted' 'a splat in a test that succeeds' -- sh -c 'echo BUG: planted >/dev/kmsg'
+ends 4 'WARNING: CPU' 'a splat in a test that fails' \
+	-- sh -c 'echo "WARNING: CPU: 0 PID: 1 at planted" >/dev/kmsg; exit 1'
+ends 2 'unknown topology' 'a mistake of the host is neither' --topology nonsense -- true
+# shellcheck disable=SC2016 # expanded in the guest
+ends 0 '' 'drives are found by serial number' \
+	--drive serial=small,size=16M --drive serial=large,size=32M,queues=2 \
+	-- sh -c '[ $(blockdev --getsize64 /dev/disk/by-serial/small) = 16777216 ] &&
+		[ $(blockdev --getsize64 /dev/disk/by-serial/large) = 33554432 ]'
+# shellcheck disable=SC1003,SC2016 # to arrive as they are
+ends 0 '' 'words arrive as they were given' \
+	-- sh -c '[ "$*" = "it'\''s  \$HOME \"x\" \\ *" ]' sh "it's " '$HOME' '"x"' '\' '*'
+ends 0 '' 'files and programs are added' --add "$here/topologies:/etc/topologies" --bin ps \
+	-- sh -c 'grep -q one-queue /etc/topologies && ps --version'
+parent_death
+qemu_death
+echo "1..$tests"
+((failed == 0))
