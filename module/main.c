@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Completion provenance policy: finds the facts, asks the rules in policy.c,
+ * counts the answer and hands it to the block layer.
+ */
+#include <linux/bug.h>
+#include <linux/completion_provenance.h>
+#include <linux/cpumask.h>
+#include <linux/init.h>
+#include <linux/module.h>
+#include <linux/sched/isolation.h>
+#include <linux/timekeeping.h>
+#include <linux/topology.h>
+
+#include "counters.h"
+#include "llc.h"
+#include "policy.h"
+#include "sysfs.h"
+
+/*
+ * Facts that may change under us: a home CPU that goes offline right after is
+ * for the block layer to notice, which looks again where it matters.
+ */
+static struct cprov_situation
+cprov_look(const struct completion_provenance *prov,
+	   const struct cprov_env *env, int home)
+{
+	struct cprov_situation sit = {
+		.config = {
+			.enabled = READ_ONCE(cprov_knobs.enabled),
+			.steer_classes = READ_ONCE(cprov_knobs.steer_classes),
+		},
+		.node = cpu_to_node(env->cpu),
+	};
+
+	if (cprov_settled_here(prov, env, &sit, home))
+		return sit;
+
+	sit.now_ns = ktime_get_ns();
+	if (home < 0 || home >= nr_cpu_ids)
+		return sit;
+
+	sit.home_online = cpu_online(home);
+	sit.home_isolated = prov->home_node >= 0 && cpu_is_isolated(home);
+	sit.home_shares_llc = cprov_shares_llc(env->cpu, home);
+	return sit;
+}
+
+static struct cprov_decision
+cprov_queue(const struct completion_provenance *prov,
+	    const struct cprov_env *env)
+{
+	int home = cprov_home_cpu(prov, env->cpu);
+	struct cprov_situation sit = cprov_look(prov, env, home);
+	struct cprov_decision decision = cprov_choose_queue(prov, env, &sit);
+
+	cprov_count(cprov_decision_counter(CPROV_KIND_QUEUE, prov->class,
+					   decision.reason));
+	return decision;
+}
+
+static struct cprov_decision
+cprov_complete(const struct completion_provenance *prov,
+	       const struct cprov_env *env)
+{
+	int home = cprov_home_cpu(prov, prov->submit_cpu);
+	struct cprov_situation sit = cprov_look(prov, env, home);
+	struct cprov_decision decision = cprov_choose_cpu(prov, env, &sit);
+
+	cprov_count(cprov_decision_counter(CPROV_KIND_COMPLETE, prov->class,
+					   decision.reason));
+	return decision;
+}
+
+static void cprov_deferred(const struct completion_provenance *prov,
+			   enum cprov_deferral where)
+{
+	cprov_count(cprov_deferral_counter(where));
+}
+
+static u64 cprov_window_ns(u16 class)
+{
+	if (class >= IO_LOCALITY_NR_CLASSES)
+		return 0;
+	return (u64)READ_ONCE(cprov_knobs.window_us[class]) * NSEC_PER_USEC;
+}
+
+static const struct cprov_ops cprov_policy_ops = {
+	.version	= CPROV_OPS_VERSION,
+	.size		= sizeof(struct cprov_ops),
+	.queue		= cprov_queue,
+	.complete	= cprov_complete,
+	.deferred	= cprov_deferred,
+	.window_ns	= cprov_window_ns,
+};
+
+static int __init cprov_policy_init(void)
+{
+	int ret;
+
+	/* First, so that there is no policy without its switch. */
+	ret = cprov_sysfs_init();
+	if (ret)
+		return ret;
+
+	ret = cprov_register_ops(&cprov_policy_ops);
+	if (ret)
+		cprov_sysfs_exit();
+	return ret;
+}
+
+static void __exit cprov_policy_exit(void)
+{
+	/* When this returns no CPU decides anything any more. */
+	cprov_unregister_ops(&cprov_policy_ops);
+	cprov_sysfs_exit();
+}
+
+module_init(cprov_policy_init);
+module_exit(cprov_policy_exit);
+
+MODULE_DESCRIPTION("Completion provenance policy");
+MODULE_LICENSE("GPL");

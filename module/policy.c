@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The rules, in order of precedence: the first that applies decides.
+ */
+#include "policy.h"
+
+#include <kunit/visibility.h>
+#include <linux/bits.h>
+
+/**
+ * cprov_home_cpu - the CPU that a request calls home
+ * @prov: the request
+ * @submit_cpu: CPU that it was submitted from, or -1 if that is not known
+ *
+ * A request that names neither a CPU nor a node is at home where it was
+ * submitted.
+ *
+ * Context: Any.
+ * Return: a CPU, which may be offline, or -1 if there is none.
+ */
+int cprov_home_cpu(const struct completion_provenance *prov, int submit_cpu)
+{
+	if (prov->home_cpu >= 0)
+		return prov->home_cpu;
+	return prov->home_node >= 0 ? -1 : submit_cpu;
+}
+EXPORT_SYMBOL_IF_KUNIT(cprov_home_cpu);
+
+/**
+ * cprov_within_window - whether locality is still worth something
+ * @expires_ns: end of the window, in the clock of @now_ns; 0 = never set
+ * @now_ns: the time, in nanoseconds
+ *
+ * The end does not belong to the window, hence one that was never set is over
+ * whatever the time.
+ *
+ * Context: Any.
+ * Return: true inside the window.
+ */
+bool cprov_within_window(u64 expires_ns, u64 now_ns)
+{
+	return now_ns < expires_ns;
+}
+EXPORT_SYMBOL_IF_KUNIT(cprov_within_window);
+
+/*
+ * The rules that need no clock and no look at another CPU.
+ *
+ * Being home comes before the reasons not to steer: nothing has to be spent on
+ * such a request, and to count it as declined would say that it missed its
+ * home. It comes after the switch, as an administrator who turned steering off
+ * expects to see no trace of it, and after polling, where no choice is made.
+ *
+ * CPROV_STEERED says that none of these rules applies.
+ */
+static enum cprov_reason
+cprov_reason_here(const struct completion_provenance *prov,
+		  const struct cprov_env *env,
+		  const struct cprov_situation *sit, int home)
+{
+	if (!sit->config.enabled)
+		return CPROV_DISABLED;
+	if (env->flags & CPROV_ENV_POLLED)
+		return CPROV_POLLED;
+	if (prov->home_node >= 0 && prov->home_node == sit->node)
+		return CPROV_SAME_NODE;
+	if (home >= 0 && home == env->cpu)
+		return CPROV_AT_HOME;
+	if (env->flags & CPROV_ENV_THREADED_IRQS)
+		return CPROV_THREADED_IRQS;
+	if (env->flags & CPROV_ENV_NO_AFFINITY)
+		return CPROV_RQ_AFFINITY;
+	if (prov->class >= IO_LOCALITY_NR_CLASSES ||
+	    !(sit->config.steer_classes & BIT(prov->class)))
+		return CPROV_CLASS;
+	return CPROV_STEERED;
+}
+
+static enum cprov_reason
+cprov_reason_there(const struct completion_provenance *prov,
+		   const struct cprov_situation *sit, int home)
+{
+	if (!cprov_within_window(prov->expires_ns, sit->now_ns))
+		return CPROV_EXPIRED;
+	if (home < 0 || !sit->home_online)
+		return CPROV_OFFLINE;
+	/* Whoever named the CPU meant it, whoever named the node did not. */
+	if (prov->home_node >= 0 && sit->home_isolated)
+		return CPROV_ISOLATED;
+	return CPROV_STEERED;
+}
+
+static enum cprov_reason
+cprov_reason_for(const struct completion_provenance *prov,
+		 const struct cprov_env *env,
+		 const struct cprov_situation *sit, int home)
+{
+	enum cprov_reason reason = cprov_reason_here(prov, env, sit, home);
+
+	if (reason != CPROV_STEERED)
+		return reason;
+	return cprov_reason_there(prov, sit, home);
+}
+
+static struct cprov_decision cprov_decision(enum cprov_reason reason,
+					    const struct cprov_env *env,
+					    int home)
+{
+	struct cprov_decision decision = { .cpu = env->cpu, .reason = reason };
+
+	if (reason == CPROV_STEERED)
+		decision.cpu = home;
+	else if (cprov_reason_declines(reason))
+		decision.cpu = -1;
+	return decision;
+}
+
+/**
+ * cprov_settled_here - whether the facts at hand decide
+ * @prov: the request
+ * @env: where the decision is asked for
+ * @sit: the facts; only &cprov_situation.config and &cprov_situation.node are
+ *	looked at
+ * @home: from cprov_home_cpu()
+ *
+ * Spares the caller the clock and a look at the home CPU where neither can
+ * change the decision, above all for requests that are at home already.
+ *
+ * Context: Any.
+ * Return: true if the decision does not depend on the other facts.
+ */
+bool cprov_settled_here(const struct completion_provenance *prov,
+			const struct cprov_env *env,
+			const struct cprov_situation *sit, int home)
+{
+	return cprov_reason_here(prov, env, sit, home) != CPROV_STEERED;
+}
+EXPORT_SYMBOL_IF_KUNIT(cprov_settled_here);
+
+/**
+ * cprov_choose_cpu - choose the CPU to complete a request on
+ * @prov: the request
+ * @env: where it completes if nothing is done
+ * @sit: the facts
+ *
+ * For all but step-critical requests the home's cache is home enough: what
+ * remains to be won is less than an IPI costs.
+ *
+ * Context: Any.
+ * Return: the CPU and why, or CPU -1 and why not.
+ */
+struct cprov_decision cprov_choose_cpu(const struct completion_provenance *prov,
+				       const struct cprov_env *env,
+				       const struct cprov_situation *sit)
+{
+	int home = cprov_home_cpu(prov, prov->submit_cpu);
+	enum cprov_reason reason = cprov_reason_for(prov, env, sit, home);
+
+	if (reason == CPROV_STEERED && sit->home_shares_llc &&
+	    prov->class != IO_LOCALITY_CLASS_STEP_CRITICAL)
+		reason = CPROV_SHARED_CACHE;
+	return cprov_decision(reason, env, home);
+}
+EXPORT_SYMBOL_IF_KUNIT(cprov_choose_cpu);
+
+/**
+ * cprov_choose_queue - choose the CPU whose hardware queue a request uses
+ * @prov: the request; its submit CPU is not known yet and not looked at
+ * @env: where it is submitted
+ * @sit: the facts
+ *
+ * Sharing the home's cache is not enough here: another queue costs no IPI, and
+ * brings the interrupt to the home CPU itself.
+ *
+ * Context: Any.
+ * Return: the CPU and why, or CPU -1 and why not.
+ */
+struct cprov_decision
+cprov_choose_queue(const struct completion_provenance *prov,
+		   const struct cprov_env *env,
+		   const struct cprov_situation *sit)
+{
+	int home = cprov_home_cpu(prov, env->cpu);
+
+	return cprov_decision(cprov_reason_for(prov, env, sit, home), env,
+			      home);
+}
+EXPORT_SYMBOL_IF_KUNIT(cprov_choose_queue);

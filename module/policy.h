@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The rules: from a request and its situation to a CPU and a reason.
+ *
+ * Pure functions. They know no clock, no lock and no global; main.c finds the
+ * facts and the KUnit tests invent them. See Documentation/policy.rst.
+ */
+#ifndef _CPROV_POLICY_H
+#define _CPROV_POLICY_H
+
+#include <linux/completion_provenance.h>
+#include <linux/types.h>
+
+/**
+ * struct cprov_config - what the administrator wants, as of this decision
+ * @enabled: Steer at all.
+ * @steer_classes: BIT(class) of each class that is worth steering.
+ */
+struct cprov_config {
+	bool		enabled;
+	unsigned int	steer_classes;
+};
+
+/**
+ * struct cprov_situation - the facts that a decision rests on
+ * @config: The knobs.
+ * @node: NUMA node of the CPU that asks, or -1.
+ * @now_ns: ktime_get_ns().
+ * @home_online: The home CPU is online. False if there is no home CPU.
+ * @home_isolated: The home CPU is isolated from the scheduler's domains or the
+ *	tick. Only looked at for homes that were chosen through a node.
+ * @home_shares_llc: The home CPU and the one that asks share their last-level
+ *	cache.
+ *
+ * If cprov_settled_here() says so, the facts from @now_ns on are not looked at.
+ */
+struct cprov_situation {
+	struct cprov_config	config;
+	int			node;
+	u64			now_ns;
+	bool			home_online;
+	bool			home_isolated;
+	bool			home_shares_llc;
+};
+
+int cprov_home_cpu(const struct completion_provenance *prov, int submit_cpu);
+bool cprov_within_window(u64 expires_ns, u64 now_ns);
+bool cprov_settled_here(const struct completion_provenance *prov,
+			const struct cprov_env *env,
+			const struct cprov_situation *sit, int home);
+struct cprov_decision cprov_choose_cpu(const struct completion_provenance *prov,
+				       const struct cprov_env *env,
+				       const struct cprov_situation *sit);
+struct cprov_decision
+cprov_choose_queue(const struct completion_provenance *prov,
+		   const struct cprov_env *env,
+		   const struct cprov_situation *sit);
+
+#endif /* _CPROV_POLICY_H */

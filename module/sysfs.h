@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * /sys/kernel/completion_provenance: the knobs and the counters.
+ */
+#ifndef _CPROV_SYSFS_H
+#define _CPROV_SYSFS_H
+
+#include <linux/completion_provenance.h>
+#include <linux/types.h>
+
+/**
+ * struct cprov_knobs - what the administrator may turn
+ * @enabled: Steer at all.
+ * @steer_classes: BIT(class) of each class that is worth steering.
+ * @window_us: Active window of each class, in microseconds from submission,
+ *	for hints that name none; 0 = none, such requests are not steered.
+ *
+ * Each is a word of its own, written by its file with WRITE_ONCE() and read by
+ * decisions on any CPU with READ_ONCE(). A decision that runs while a knob is
+ * turned sees the old value or the new one, and none depends on two being
+ * turned together.
+ */
+struct cprov_knobs {
+	bool		enabled;
+	unsigned int	steer_classes;
+	u32		window_us[IO_LOCALITY_NR_CLASSES];
+};
+
+extern struct cprov_knobs cprov_knobs;
+
+int cprov_sysfs_init(void);
+void cprov_sysfs_exit(void);
+
+#endif /* _CPROV_SYSFS_H */
