@@ -1,0 +1,419 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The rules. Each test starts from a request that would be steered from
+ * HERE to HOME, and changes what the rule looks at.
+ */
+#include <kunit/test.h>
+#include <linux/module.h>
+#include <linux/string.h>
+
+#include "policy.h"
+
+#define HERE		2
+#define HERE_NODE	0
+#define HOME		5
+#define HOME_NODE	1
+#define ELSEWHERE	7
+#define NOW_NS		1000000ULL
+
+struct cprov_case {
+	struct completion_provenance	prov;
+	struct cprov_env		env;
+	struct cprov_situation		sit;
+};
+
+static struct cprov_case cprov_steered_case(void)
+{
+	return (struct cprov_case) {
+		.prov = {
+			.home_cpu	= HOME,
+			.home_node	= -1,
+			.class		= IO_LOCALITY_CLASS_STEP_CRITICAL,
+			.submit_cpu	= ELSEWHERE,
+			.expires_ns	= NOW_NS + 1,
+		},
+		.env = { .cpu = HERE },
+		.sit = {
+			.config = {
+				.enabled	= true,
+				.steer_classes	=
+					BIT(IO_LOCALITY_CLASS_LATENCY) |
+					BIT(IO_LOCALITY_CLASS_STEP_CRITICAL),
+			},
+			.node		= HERE_NODE,
+			.now_ns		= NOW_NS,
+			.home_online	= true,
+		},
+	};
+}
+
+static struct cprov_decision cprov_case_cpu(const struct cprov_case *c)
+{
+	return cprov_choose_cpu(&c->prov, &c->env, &c->sit);
+}
+
+static struct cprov_decision cprov_case_queue(const struct cprov_case *c)
+{
+	return cprov_choose_queue(&c->prov, &c->env, &c->sit);
+}
+
+static void cprov_expect(struct kunit *test, int line,
+			 struct cprov_decision decision, int cpu,
+			 enum cprov_reason reason)
+{
+	KUNIT_EXPECT_EQ_MSG(test, decision.cpu, cpu, "line %d", line);
+	KUNIT_EXPECT_EQ_MSG(test, decision.reason, reason, "line %d", line);
+}
+
+#define CPROV_EXPECT(test, decision, cpu, reason) \
+	cprov_expect(test, __LINE__, decision, cpu, reason)
+
+/* ---- each rule by itself, in order of precedence ---- */
+
+static void cprov_set_disabled(struct cprov_case *c)
+{
+	c->sit.config.enabled = false;
+}
+
+static void cprov_set_polled(struct cprov_case *c)
+{
+	c->env.flags |= CPROV_ENV_POLLED;
+}
+
+static void cprov_set_same_node(struct cprov_case *c)
+{
+	c->prov.home_node = HERE_NODE;
+}
+
+static void cprov_set_at_home(struct cprov_case *c)
+{
+	c->prov.home_cpu = HERE;
+}
+
+static void cprov_set_threaded_irqs(struct cprov_case *c)
+{
+	c->env.flags |= CPROV_ENV_THREADED_IRQS;
+}
+
+static void cprov_set_rq_affinity(struct cprov_case *c)
+{
+	c->env.flags |= CPROV_ENV_NO_AFFINITY;
+}
+
+static void cprov_set_class(struct cprov_case *c)
+{
+	c->prov.class = IO_LOCALITY_CLASS_PREFETCH;
+}
+
+static void cprov_set_expired(struct cprov_case *c)
+{
+	c->prov.expires_ns = NOW_NS;
+}
+
+static void cprov_set_offline(struct cprov_case *c)
+{
+	c->sit.home_online = false;
+}
+
+static void cprov_set_isolated(struct cprov_case *c)
+{
+	c->prov.home_node = HOME_NODE;
+	c->sit.home_isolated = true;
+}
+
+static void cprov_set_shared_cache(struct cprov_case *c)
+{
+	c->prov.class = IO_LOCALITY_CLASS_LATENCY;
+	c->sit.home_shares_llc = true;
+}
+
+static void cprov_set_nothing(struct cprov_case *c)
+{
+}
+
+static const struct cprov_rule {
+	const char		*name;
+	void			(*set)(struct cprov_case *c);
+	struct cprov_decision	want;
+} cprov_rules[] = {
+	{ "disabled", cprov_set_disabled, { -1, CPROV_DISABLED } },
+	{ "polled", cprov_set_polled, { -1, CPROV_POLLED } },
+	{ "same_node", cprov_set_same_node, { HERE, CPROV_SAME_NODE } },
+	{ "at_home", cprov_set_at_home, { HERE, CPROV_AT_HOME } },
+	{ "threaded_irqs", cprov_set_threaded_irqs, { -1, CPROV_THREADED_IRQS } },
+	{ "rq_affinity", cprov_set_rq_affinity, { -1, CPROV_RQ_AFFINITY } },
+	{ "class", cprov_set_class, { -1, CPROV_CLASS } },
+	{ "expired", cprov_set_expired, { -1, CPROV_EXPIRED } },
+	{ "offline", cprov_set_offline, { -1, CPROV_OFFLINE } },
+	{ "isolated", cprov_set_isolated, { -1, CPROV_ISOLATED } },
+	{ "shared_cache", cprov_set_shared_cache, { HERE, CPROV_SHARED_CACHE } },
+	{ "nothing", cprov_set_nothing, { HOME, CPROV_STEERED } },
+};
+
+KUNIT_ARRAY_PARAM_DESC(cprov_rules, cprov_rules, name);
+
+/* A queue costs no IPI, so sharing the cache does not keep it from home. */
+static struct cprov_decision cprov_want_queue(const struct cprov_rule *rule)
+{
+	if (rule->want.reason == CPROV_SHARED_CACHE)
+		return (struct cprov_decision){ HOME, CPROV_STEERED };
+	return rule->want;
+}
+
+static void cprov_expect_rule(struct kunit *test, const struct cprov_rule *rule,
+			      const struct cprov_case *c, unsigned int set)
+{
+	struct cprov_decision got = cprov_case_cpu(c);
+	struct cprov_decision want = rule->want;
+
+	KUNIT_ASSERT_EQ_MSG(test, got.reason, want.reason, "set %#x", set);
+	KUNIT_ASSERT_EQ_MSG(test, got.cpu, want.cpu, "set %#x", set);
+
+	got = cprov_case_queue(c);
+	want = cprov_want_queue(rule);
+	KUNIT_ASSERT_EQ_MSG(test, got.reason, want.reason, "set %#x", set);
+	KUNIT_ASSERT_EQ_MSG(test, got.cpu, want.cpu, "set %#x", set);
+}
+
+static void cprov_test_rule(struct kunit *test)
+{
+	const struct cprov_rule *rule = test->param_value;
+	struct cprov_case c = cprov_steered_case();
+
+	rule->set(&c);
+	cprov_expect_rule(test, rule, &c, 0);
+}
+
+/* Whatever else holds besides, the first rule that applies decides. */
+static void cprov_test_precedence(struct kunit *test)
+{
+	const unsigned int last = ARRAY_SIZE(cprov_rules) - 1;
+	unsigned int set, i;
+
+	for (set = 0; set < BIT(last); set++) {
+		unsigned int first = set ? __ffs(set) : last;
+		struct cprov_case c = cprov_steered_case();
+
+		/* Where two set the same field, the earlier has its way. */
+		for (i = last; i-- > 0;) {
+			if (set & BIT(i))
+				cprov_rules[i].set(&c);
+		}
+		cprov_expect_rule(test, &cprov_rules[first], &c, set);
+	}
+}
+
+/* A decision that is settled early is the one that all facts would give. */
+static void cprov_test_settled_here(struct kunit *test)
+{
+	bool early = true;
+	unsigned int i, facts;
+
+	for (i = 0; i < ARRAY_SIZE(cprov_rules); i++) {
+		const struct cprov_rule *rule = &cprov_rules[i];
+		struct cprov_case c = cprov_steered_case();
+
+		/* From here on it takes the clock or a look at home. */
+		if (rule->want.reason == CPROV_EXPIRED)
+			early = false;
+
+		rule->set(&c);
+		KUNIT_EXPECT_EQ_MSG(test, early,
+				    cprov_settled_here(&c.prov, &c.env, &c.sit,
+						       c.prov.home_cpu),
+				    "%s", rule->name);
+
+		for (facts = 0; early && facts < BIT(4); facts++) {
+			c.sit.now_ns = facts & BIT(0) ? NOW_NS : U64_MAX;
+			c.sit.home_online = facts & BIT(1);
+			c.sit.home_isolated = facts & BIT(2);
+			c.sit.home_shares_llc = facts & BIT(3);
+			cprov_expect_rule(test, rule, &c, facts);
+		}
+	}
+}
+
+/* ---- edges ---- */
+
+static void cprov_test_window(struct kunit *test)
+{
+	struct cprov_case c = cprov_steered_case();
+
+	KUNIT_EXPECT_TRUE(test, cprov_within_window(NOW_NS, NOW_NS - 1));
+	KUNIT_EXPECT_FALSE(test, cprov_within_window(NOW_NS, NOW_NS));
+	KUNIT_EXPECT_FALSE(test, cprov_within_window(NOW_NS, NOW_NS + 1));
+	KUNIT_EXPECT_TRUE(test, cprov_within_window(1, 0));
+	KUNIT_EXPECT_TRUE(test, cprov_within_window(U64_MAX, U64_MAX - 1));
+	KUNIT_EXPECT_FALSE(test, cprov_within_window(U64_MAX, U64_MAX));
+
+	/* Never set: over, even at the dawn of time. */
+	KUNIT_EXPECT_FALSE(test, cprov_within_window(0, 0));
+	KUNIT_EXPECT_FALSE(test, cprov_within_window(0, NOW_NS));
+
+	c.prov.expires_ns = 0;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), -1, CPROV_EXPIRED);
+	CPROV_EXPECT(test, cprov_case_queue(&c), -1, CPROV_EXPIRED);
+}
+
+static void cprov_test_node(struct kunit *test)
+{
+	struct cprov_case c = cprov_steered_case();
+
+	/* Another node: to the CPU that stands for it. */
+	c.prov.home_node = HOME_NODE;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HOME, CPROV_STEERED);
+	CPROV_EXPECT(test, cprov_case_queue(&c), HOME, CPROV_STEERED);
+
+	/* This node, on the very CPU: any CPU would have done. */
+	c.prov.home_node = HERE_NODE;
+	c.prov.home_cpu = HERE;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HERE, CPROV_SAME_NODE);
+	CPROV_EXPECT(test, cprov_case_queue(&c), HERE, CPROV_SAME_NODE);
+
+	/* The CPU that stands for this node is offline: this one is not. */
+	c.prov.home_cpu = HOME;
+	c.sit.home_online = false;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HERE, CPROV_SAME_NODE);
+
+	/* A CPU by name: its node does not count. */
+	c = cprov_steered_case();
+	c.sit.node = HOME_NODE;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HOME, CPROV_STEERED);
+
+	/* Neither has a node, which makes them no neighbours. */
+	c.sit.node = -1;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HOME, CPROV_STEERED);
+}
+
+static void cprov_test_isolated(struct kunit *test)
+{
+	struct cprov_case c = cprov_steered_case();
+
+	/* Named by whoever may name it. */
+	c.sit.home_isolated = true;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HOME, CPROV_STEERED);
+	CPROV_EXPECT(test, cprov_case_queue(&c), HOME, CPROV_STEERED);
+
+	c.prov.home_node = HOME_NODE;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), -1, CPROV_ISOLATED);
+	CPROV_EXPECT(test, cprov_case_queue(&c), -1, CPROV_ISOLATED);
+}
+
+static void cprov_test_shared_cache(struct kunit *test)
+{
+	struct cprov_case c = cprov_steered_case();
+	unsigned int class;
+
+	c.sit.home_shares_llc = true;
+	c.sit.config.steer_classes = BIT(IO_LOCALITY_NR_CLASSES) - 1;
+
+	for (class = 0; class < IO_LOCALITY_NR_CLASSES; class++) {
+		c.prov.class = class;
+		if (class == IO_LOCALITY_CLASS_STEP_CRITICAL)
+			CPROV_EXPECT(test, cprov_case_cpu(&c), HOME,
+				     CPROV_STEERED);
+		else
+			CPROV_EXPECT(test, cprov_case_cpu(&c), HERE,
+				     CPROV_SHARED_CACHE);
+		CPROV_EXPECT(test, cprov_case_queue(&c), HOME, CPROV_STEERED);
+	}
+
+	c.sit.home_shares_llc = false;
+	c.prov.class = IO_LOCALITY_CLASS_LATENCY;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HOME, CPROV_STEERED);
+}
+
+static void cprov_test_classes(struct kunit *test)
+{
+	struct cprov_case c = cprov_steered_case();
+	unsigned int mask, class;
+
+	/* Classes that do not exist are not steered, whatever the mask. */
+	for (mask = 0; mask < BIT(IO_LOCALITY_NR_CLASSES); mask++) {
+		c.sit.config.steer_classes = mask;
+		for (class = 0; class < 2 * IO_LOCALITY_NR_CLASSES; class++) {
+			enum cprov_reason want = mask & BIT(class) ?
+						 CPROV_STEERED : CPROV_CLASS;
+
+			c.prov.class = class;
+			KUNIT_EXPECT_EQ(test, cprov_case_cpu(&c).reason, want);
+			KUNIT_EXPECT_EQ(test, cprov_case_queue(&c).reason,
+					want);
+		}
+	}
+
+	c.sit.config.steer_classes = ~0U;
+	c.prov.class = IO_LOCALITY_NR_CLASSES;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), -1, CPROV_CLASS);
+	c.prov.class = U16_MAX;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), -1, CPROV_CLASS);
+}
+
+static void cprov_test_no_home(struct kunit *test)
+{
+	struct cprov_case c = cprov_steered_case();
+
+	/* Neither CPU nor node: home is where it was submitted. */
+	c.prov.home_cpu = -1;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), ELSEWHERE, CPROV_STEERED);
+	CPROV_EXPECT(test, cprov_case_queue(&c), HERE, CPROV_AT_HOME);
+	c.prov.submit_cpu = HERE;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HERE, CPROV_AT_HOME);
+
+	/* Nor is that known: nowhere to go, whatever the facts say. */
+	c.prov.submit_cpu = -1;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), -1, CPROV_OFFLINE);
+	KUNIT_EXPECT_EQ(test, cprov_home_cpu(&c.prov, -1), -1);
+
+	/* A node without a CPU is home only to its own. */
+	c.prov.home_node = HOME_NODE;
+	c.prov.submit_cpu = ELSEWHERE;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), -1, CPROV_OFFLINE);
+	CPROV_EXPECT(test, cprov_case_queue(&c), -1, CPROV_OFFLINE);
+	KUNIT_EXPECT_EQ(test, cprov_home_cpu(&c.prov, ELSEWHERE), -1);
+	c.prov.home_node = HERE_NODE;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HERE, CPROV_SAME_NODE);
+}
+
+/* A decline names no CPU and anything else does, as the block layer expects. */
+static void cprov_test_declines(struct kunit *test)
+{
+	unsigned long seen = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cprov_rules); i++) {
+		struct cprov_decision want = cprov_rules[i].want;
+
+		KUNIT_EXPECT_EQ_MSG(test, want.cpu < 0,
+				    cprov_reason_declines(want.reason),
+				    "%s", cprov_rules[i].name);
+		seen |= BIT(want.reason);
+	}
+	/* No reason is without a rule. */
+	KUNIT_EXPECT_EQ(test, seen, BIT(CPROV_NR_REASONS) - 1);
+}
+
+static struct kunit_case cprov_policy_cases[] = {
+	KUNIT_CASE_PARAM(cprov_test_rule, cprov_rules_gen_params),
+	KUNIT_CASE(cprov_test_precedence),
+	KUNIT_CASE(cprov_test_settled_here),
+	KUNIT_CASE(cprov_test_window),
+	KUNIT_CASE(cprov_test_node),
+	KUNIT_CASE(cprov_test_isolated),
+	KUNIT_CASE(cprov_test_shared_cache),
+	KUNIT_CASE(cprov_test_classes),
+	KUNIT_CASE(cprov_test_no_home),
+	KUNIT_CASE(cprov_test_declines),
+	{}
+};
+
+static struct kunit_suite cprov_policy_suite = {
+	.name		= "cprov-policy",
+	.test_cases	= cprov_policy_cases,
+};
+
+kunit_test_suite(cprov_policy_suite);
+
+MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING);
+MODULE_DESCRIPTION("KUnit tests of the completion provenance policy");
+MODULE_LICENSE("GPL");

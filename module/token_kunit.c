@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The token, in which provenance travels.
+ */
+#include <kunit/test.h>
+#include <linux/completion_provenance.h>
+#include <linux/limits.h>
+#include <linux/numa.h>
+
+/* ---- the budget ---- */
+
+static void cprov_test_budget_small(struct kunit *test)
+{
+	u32 us;
+
+	/* A four-bit mantissa, its first bit implied, holds these exactly. */
+	for (us = 0; us <= 16; us++)
+		KUNIT_EXPECT_EQ(test, cprov_budget_decode(cprov_budget_encode(us)),
+				us);
+	/* Only no budget is no budget. */
+	KUNIT_EXPECT_EQ(test, cprov_budget_encode(0), 0);
+	KUNIT_EXPECT_NE(test, cprov_budget_encode(1), 0);
+}
+
+static void cprov_expect_budget(struct kunit *test, u32 us)
+{
+	u64 kept = cprov_budget_decode(cprov_budget_encode(us));
+
+	KUNIT_EXPECT_GE_MSG(test, kept, us, "budget %u", us);
+	KUNIT_EXPECT_LE_MSG(test, kept, (u64)us + us / 8, "budget %u", us);
+}
+
+static void cprov_test_budget_error(struct kunit *test)
+{
+	unsigned int shift;
+	u32 us;
+
+	for (us = 0; us < 100000; us++)
+		cprov_expect_budget(test, us);
+
+	/* On both sides of each power of two, and of where it rounds. */
+	for (shift = 4; shift < 32; shift++) {
+		cprov_expect_budget(test, BIT(shift) - 1);
+		cprov_expect_budget(test, BIT(shift));
+		cprov_expect_budget(test, BIT(shift) + 1);
+		cprov_expect_budget(test, BIT(shift) + BIT(shift - 3) - 1);
+		cprov_expect_budget(test, BIT(shift) + BIT(shift - 3));
+		cprov_expect_budget(test, BIT(shift) + BIT(shift - 3) + 1);
+	}
+	cprov_expect_budget(test, UINT_MAX - 1);
+	cprov_expect_budget(test, UINT_MAX);
+}
+
+static void cprov_test_budget_monotonic(struct kunit *test)
+{
+	const unsigned int last = cprov_budget_encode(UINT_MAX);
+	unsigned int code;
+	u32 us;
+
+	for (us = 1; us < 100000; us++)
+		KUNIT_ASSERT_GE(test, cprov_budget_encode(us),
+				cprov_budget_encode(us - 1));
+
+	/* Each code up to the last stands for more, and for itself. */
+	for (code = 1; code <= last; code++) {
+		u64 value = cprov_budget_decode(code);
+
+		KUNIT_ASSERT_GT(test, value, cprov_budget_decode(code - 1));
+		if (value <= UINT_MAX)
+			KUNIT_ASSERT_EQ(test, cprov_budget_encode(value), code);
+	}
+	KUNIT_EXPECT_EQ(test, cprov_budget_decode(last), BIT_ULL(32));
+}
+
+static void cprov_test_budget_ns(struct kunit *test)
+{
+	struct io_locality_hint hint = { .budget_us = 1 };
+
+	KUNIT_EXPECT_EQ(test,
+			cprov_token_budget_ns(cprov_token_pack(&hint, 0, false)),
+			1000);
+	/* More than 32 bits of nanoseconds. */
+	hint.budget_us = BIT(30);
+	KUNIT_EXPECT_EQ(test,
+			cprov_token_budget_ns(cprov_token_pack(&hint, 0, false)),
+			BIT_ULL(30) * 1000);
+	hint.budget_us = 0;
+	KUNIT_EXPECT_EQ(test,
+			cprov_token_budget_ns(cprov_token_pack(&hint, 0, false)),
+			0);
+}
+
+/* ---- pack and unpack ---- */
+
+static const struct cprov_token_case {
+	const char		*name;
+	struct io_locality_hint	hint;
+	unsigned int		cpu;
+} cprov_tokens[] = {
+	{ "nothing", { }, 0 },
+	{ "flow", { .flow_id = U32_MAX }, 0 },
+	{ "class", { .io_class = IO_LOCALITY_NR_CLASSES - 1 }, 0 },
+	{ "flags", { .flags = IO_LOCALITY_FLAGS_ALL }, 0 },
+	{ "budget", { .budget_us = UINT_MAX }, 0 },
+	{ "cpu", { }, S16_MAX - 1 },
+	{ "everything", { .flow_id = U32_MAX,
+			  .io_class = IO_LOCALITY_NR_CLASSES - 1,
+			  .flags = IO_LOCALITY_FLAGS_ALL,
+			  .budget_us = UINT_MAX }, S16_MAX - 1 },
+	{ "home ignored", { .flow_id = 7, .home_cpu = 3, .home_node = 1,
+			    .io_class = IO_LOCALITY_CLASS_LATENCY,
+			    .flags = IO_LOCALITY_BOUNDED_BATCH,
+			    .budget_us = 100 }, 1 },
+};
+
+KUNIT_ARRAY_PARAM_DESC(cprov_tokens, cprov_tokens, name);
+
+static void cprov_test_token_round_trip(struct kunit *test)
+{
+	const struct cprov_token_case *c = test->param_value;
+	u64 token = cprov_token_pack(&c->hint, c->cpu, false);
+	struct completion_provenance prov;
+
+	KUNIT_EXPECT_NE(test, token, 0);
+	KUNIT_EXPECT_EQ(test, cprov_token_class(token), c->hint.io_class);
+	KUNIT_EXPECT_EQ(test, cprov_token_budget_ns(token),
+			cprov_budget_decode(cprov_budget_encode(c->hint.budget_us)) *
+			NSEC_PER_USEC);
+
+	memset(&prov, 0xff, sizeof(prov));
+	cprov_token_unpack(token, &prov);
+	KUNIT_EXPECT_EQ(test, prov.flow_id, c->hint.flow_id);
+	KUNIT_EXPECT_EQ(test, prov.home_cpu, c->cpu);
+	KUNIT_EXPECT_EQ(test, prov.home_node, NUMA_NO_NODE);
+	KUNIT_EXPECT_EQ(test, prov.class, c->hint.io_class);
+	KUNIT_EXPECT_EQ(test, prov.flags, c->hint.flags);
+	KUNIT_EXPECT_EQ(test, prov.submit_cpu, -1);
+	KUNIT_EXPECT_EQ(test, prov.__reserved, 0);
+	KUNIT_EXPECT_EQ(test, prov.expires_ns, 0);
+}
+
+static void cprov_test_token_node(struct kunit *test)
+{
+	const struct io_locality_hint hint = { };
+	struct completion_provenance prov;
+
+	/* The node is looked up, so this takes a CPU that there is. */
+	cprov_token_unpack(cprov_token_pack(&hint, 0, true), &prov);
+	KUNIT_EXPECT_EQ(test, prov.home_cpu, 0);
+	KUNIT_EXPECT_EQ(test, prov.home_node, cpu_to_node(0));
+
+	/* It tells requests apart. */
+	KUNIT_EXPECT_NE(test, cprov_token_pack(&hint, 0, true),
+			cprov_token_pack(&hint, 0, false));
+}
+
+static void cprov_test_layout(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, sizeof(struct io_locality_hint), 16);
+	KUNIT_EXPECT_EQ(test, sizeof(struct io_locality_slot), 64);
+	KUNIT_EXPECT_EQ(test, sizeof(struct completion_provenance), 24);
+
+	/* Every bit of the token belongs to one field. */
+	KUNIT_EXPECT_EQ(test, CPROV_TOKEN_FLOW ^ CPROV_TOKEN_TARGET ^
+			CPROV_TOKEN_NODE ^ CPROV_TOKEN_CLASS ^
+			CPROV_TOKEN_FLAGS ^ CPROV_TOKEN_BUDGET, U64_MAX);
+	/* What may be asked for fits. */
+	KUNIT_EXPECT_LE(test, IO_LOCALITY_FLAGS_ALL,
+			FIELD_MAX(CPROV_TOKEN_FLAGS));
+	KUNIT_EXPECT_LE(test, IO_LOCALITY_NR_CLASSES - 1,
+			FIELD_MAX(CPROV_TOKEN_CLASS));
+	KUNIT_EXPECT_LE(test, CONFIG_NR_CPUS, FIELD_MAX(CPROV_TOKEN_TARGET));
+}
+
+static struct kunit_case cprov_token_cases[] = {
+	KUNIT_CASE(cprov_test_budget_small),
+	KUNIT_CASE(cprov_test_budget_error),
+	KUNIT_CASE(cprov_test_budget_monotonic),
+	KUNIT_CASE(cprov_test_budget_ns),
+	KUNIT_CASE_PARAM(cprov_test_token_round_trip, cprov_tokens_gen_params),
+	KUNIT_CASE(cprov_test_token_node),
+	KUNIT_CASE(cprov_test_layout),
+	{}
+};
+
+static struct kunit_suite cprov_token_suite = {
+	.name		= "cprov-token",
+	.test_cases	= cprov_token_cases,
+};
+
+kunit_test_suite(cprov_token_suite);
