@@ -121,20 +121,21 @@ estimate()
 	elif ((${#fragments[@]})); then
 		echo 3600
 	else
-		echo 1750
+		echo 1740
 	fi
 }
 
 count_steps()
 {
-	grep -cE '^  (CC|AS|LD|AR|HOSTCC|BTF|OBJCOPY|INSTALL|HDRINST) ' "$1" || true
+	grep -cE '^  (CC|AS|LD|AR|HOSTCC) ' "$1" || true
 }
 
 compile()
 {
 	local tree=$1 logfile=$2 pid
 
-	progress_start "kernel $kind" "$(estimate)"
+	# Linking, BTF and headers are few steps and half a minute.
+	progress_start "kernel $kind" "$(estimate)" 30
 	(
 		cd "$tree"
 		kmake -j"$(nproc)" vmlinux modules

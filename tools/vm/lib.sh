@@ -51,13 +51,15 @@ duration()
 	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
 }
 
-# progress_start LABEL TOTAL, then progress_update DONE as often as one likes,
-# then progress_end.  A terminal gets one line that is rewritten every second,
+# progress_start LABEL TOTAL [TAIL], then progress_update DONE as often as one
+# likes, then progress_end.  TAIL is how many seconds pass after the last step
+# that can be counted.  A terminal gets one line that is rewritten every second,
 # a log file one line every 15 seconds.
 progress_start()
 {
 	PROGRESS_LABEL=$1
 	PROGRESS_TOTAL=$2
+	PROGRESS_TAIL=${3:-0}
 	PROGRESS_BEGIN=$SECONDS
 	PROGRESS_SHOWN=-1
 	PROGRESS_STEP=15
@@ -74,9 +76,9 @@ progress_update()
 	if ((done * 50 < PROGRESS_TOTAL || elapsed < 3)); then
 		left='estimating time left'
 	elif ((done >= PROGRESS_TOTAL)); then
-		left='past the estimate, finishing'
+		left='all counted steps done, finishing'
 	else
-		left="about $(duration $((elapsed * (PROGRESS_TOTAL - done) / done))) left"
+		left="about $(duration $((elapsed * (PROGRESS_TOTAL - done) / done + PROGRESS_TAIL))) left"
 	fi
 	progress_line "$(printf '%s: %d of about %d (%d%%), %s elapsed, %s' \
 		"$PROGRESS_LABEL" "$done" "$PROGRESS_TOTAL" \
