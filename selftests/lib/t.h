@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the completion provenance selftests share, by the file that has it.
+ *
+ * A helper that can fail for a reason worth telling returns NULL for success
+ * and that reason, as text, otherwise. Everything a test changes in the system
+ * is handed to t_undo(), which puts it back however the test ends.
+ */
+#ifndef CPROV_T_H
+#define CPROV_T_H
+
+#include <linux/completion_provenance.h>
+#include <linux/io_uring.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+
+#define T_ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define T_PRINTF(f, a)	__attribute__((format(printf, f, a)))
+
+/* Seconds. An emulated machine is slow; a hang is to be told from that. */
+#define T_TIMEOUT	180
+
+/* A budget that no request outlives, in microseconds. */
+#define T_LONG_US	60000000u
+
+/* ---- t_sys.c: files, and putting things back ---- */
+
+/* A line of text in a static buffer of its own; the caller may keep one. */
+const char *t_text(const char *fmt, ...) T_PRINTF(1, 2);
+long long t_now_ms(void);
+
+bool t_exists(const char *fmt, ...) T_PRINTF(1, 2);
+/* The file's text without the line's end; -errno if it cannot be read. */
+int t_read(char *buf, size_t size, const char *fmt, ...) T_PRINTF(3, 4);
+/* A number at the start of a file; @none if there is none. */
+long long t_read_num(long long none, const char *fmt, ...) T_PRINTF(2, 3);
+/* 0 or -errno. */
+int t_write(const char *path, const char *fmt, ...) T_PRINTF(2, 3);
+/* t_write(), and the value found before comes back at the end. */
+int t_set(const char *path, const char *fmt, ...) T_PRINTF(2, 3);
+
+/*
+ * Have fn(arg) called at the end, last come first served, in a process that
+ * survives this one: assertions, timeouts and crashes undo too.
+ */
+void t_undo(void (*fn)(const char *arg), const char *arg);
+/* The end: returns when all is undone. For FIXTURE_TEARDOWN(). */
+void t_undo_all(void);
+
+/* Run a program; its exit status, or -errno. Its output goes to stderr. */
+int t_run(const char *const argv[]);
+bool t_have_program(const char *name);
+
+/* ---- t_need.c: what a test cannot do without ---- */
+
+#define T_KERNEL	0x01	/* a kernel that answers the probe */
+#define T_POLICY	0x02	/* the policy module, loaded if need be */
+#define T_ROOT		0x04
+#define T_TRACE		0x08	/* the tracepoints of completion provenance */
+#define T_NULL_BLK	0x10	/* null_blk devices on demand */
+#define T_TWO_CPUS	0x20	/* a CPU to go to */
+
+/* NULL, or what is missing: SKIP(return, "%s", why). */
+const char *t_need(unsigned int what);
+bool t_policy_loaded(void);
+const char *t_policy_load(void);
+const char *t_policy_unload(void);
+
+/* ---- t_topo.c: CPUs, caches, nodes ---- */
+
+#define T_MAX_CPUS	64
+
+/* Online CPUs, in order; how many there are, at most T_MAX_CPUS. */
+int t_cpus(int cpus[T_MAX_CPUS]);
+int t_nr_cpu_ids(void);
+bool t_share_cache(int a, int b);
+/* -1 if the kernel has no nodes. */
+int t_node_of(int cpu);
+int t_nr_nodes(void);
+/* Run on this CPU only, from now on; 0 or -errno. */
+int t_pin(int cpu);
+int t_unpin(void);
+/* Comes back online at the end. */
+int t_cpu_offline(int cpu);
+int t_cpu_online(int cpu);
+
+/* ---- t_ring.c: io_uring by its system calls ---- */
+
+struct t_ring {
+	int fd;
+	unsigned int flags;
+	unsigned int queued;
+	unsigned int sq_mask, cq_mask;
+	unsigned int *sq_head, *sq_tail, *sq_flags;
+	unsigned int *cq_head, *cq_tail;
+	struct io_uring_sqe *sqes;
+	struct io_uring_cqe *cqes;
+	void *map;
+	size_t map_size, sqes_size;
+};
+
+/* 0 or -errno. @p may be NULL. */
+int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags);
+int t_ring_init_params(struct t_ring *ring, unsigned int entries, struct io_uring_params *p);
+void t_ring_exit(struct t_ring *ring);
+/* Zeroed but for user_data, which counts from 0 since the ring was made. */
+struct io_uring_sqe *t_sqe(struct t_ring *ring);
+/* Submits all, and waits for @wait completions; 0 or -errno. */
+int t_submit(struct t_ring *ring, unsigned int wait);
+/* The next completion, if there is one. */
+bool t_cqe(struct t_ring *ring, struct io_uring_cqe *cqe);
+/* Waits for one completion; its result, or -errno of the wait. */
+int t_wait_res(struct t_ring *ring);
+/* Submits what is queued, one request, and returns its result. */
+int t_submit_res(struct t_ring *ring);
+
+void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd, const void *buf,
+	       unsigned int len, uint64_t off);
+
+/* ---- t_hint.c: hints ---- */
+
+/* 0 or -errno, as of all that follow. */
+int t_locality(int fd, void *reg);
+int t_probe(int fd, struct io_locality_probe *probe);
+int t_enable(struct t_ring *ring, const struct io_locality_hint *hint,
+	     const struct io_locality_slot *slots, unsigned int nr);
+int t_update(struct t_ring *ring, const struct io_locality_hint *hint, unsigned int first,
+	     const struct io_locality_slot *slots, unsigned int nr);
+int t_disable(struct t_ring *ring);
+
+/* Step-critical, home where it is submitted, no flow, T_LONG_US. */
+struct io_locality_hint t_hint(void);
+struct io_locality_hint t_hint_of(unsigned int class, int cpu, uint32_t flow);
+/* The same, as a slot. */
+struct io_locality_slot t_slot_of(const struct io_locality_hint *hint);
+
+/* n > 0 is slot n - 1. */
+void t_sqe_slot(struct io_uring_sqe *sqe, unsigned int n);
+void t_sqe_flags(struct io_uring_sqe *sqe, unsigned int flags);
+void t_sqe_attr(struct io_uring_sqe *sqe, const void *ptr, uint64_t mask);
+void t_sqe_hint(struct io_uring_sqe *sqe, const struct io_locality_hint *hint);
+
+/* ---- t_trace.c: a tracing instance of one's own ---- */
+
+/* @seq orders events over all CPUs: the instance's clock is a counter. */
+struct t_event {
+	unsigned long long seq;
+	int cpu;
+	char name[32];
+	char fields[400];
+};
+
+struct t_trace {
+	char dir[96];
+	struct t_event *events;
+	size_t nr;
+};
+
+/* NULL, or why not. @events is "system:name system:name ...". */
+const char *t_trace_open(struct t_trace *trace, const char *events);
+/* An event filter, such as "dev == 42". */
+const char *t_trace_filter(struct t_trace *trace, const char *event, const char *fmt, ...)
+	T_PRINTF(3, 4);
+/* Forget what was traced, and trace. */
+void t_trace_start(struct t_trace *trace);
+/* What was traced since, in order, into @trace->events; goes on tracing. */
+const char *t_trace_load(struct t_trace *trace);
+/* Poll until there is such an event, or T_TIMEOUT: see t_find(). */
+const struct t_event *t_trace_await(struct t_trace *trace, const char *name,
+				    const char *field, long long value);
+
+/* The field's value, as a signed number if the kernel's is; @none: absent. */
+long long t_field(const struct t_event *event, const char *field, long long none);
+/* Events by name, NULL: any, and the value of a field, NULL: any. */
+const struct t_event *t_find(const struct t_trace *trace, const char *name,
+			     const char *field, long long value);
+size_t t_count(const struct t_trace *trace, const char *name, const char *field,
+	       long long value);
+
+/* ---- t_dev.c: block devices ---- */
+
+struct t_dev {
+	char path[64];		/* /dev/nullb3 */
+	char name[32];		/* nullb3 */
+	unsigned long long dev;	/* as tracepoints have it */
+	unsigned long long bytes;
+};
+
+const char *t_dev_find(struct t_dev *dev, const char *path);
+/* @options is "attribute=value ...", on top of one queue and 64 MiB. */
+const char *t_null_blk(struct t_dev *dev, const char *options);
+/* @direct: by direct I/O, which the backing file must be capable of. */
+const char *t_loop(struct t_dev *dev, const char *file, bool direct);
+/* A request takes @nsec and then completes as an interrupt would do it. */
+const char *t_slow_dev(struct t_dev *dev, unsigned long long nsec);
+/* The table has one target; @params as dmsetup would take them. */
+const char *t_dm(struct t_dev *dev, unsigned long long sectors, const char *target,
+		 const char *params);
+const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a, const struct t_dev *b);
+/* An ext4 file system on it; @dir receives where it is mounted. */
+const char *t_ext4(const struct t_dev *dev, char dir[64]);
+/* A queue attribute, which gets its old value back at the end. */
+int t_queue_set(const struct t_dev *dev, const char *attr, const char *value);
+int t_queue_get(const struct t_dev *dev, const char *attr, char *buf, size_t size);
+/* O_DIRECT; -errno on failure. */
+int t_dev_open(const struct t_dev *dev, int flags);
+
+/* ---- t_shot.c: one request, and what became of it ---- */
+
+/* enum cprov_reason of the kernel. */
+enum t_reason {
+	T_STEERED, T_AT_HOME, T_SHARED_CACHE, T_SAME_NODE, T_CLASS, T_EXPIRED, T_OFFLINE,
+	T_POLLED, T_THREADED_IRQS, T_RQ_AFFINITY, T_ISOLATED, T_DISABLED, T_NR_REASONS
+};
+
+const char *t_reason_name(int reason);
+const char *t_class_name(int class);
+
+struct t_shot {
+	/* In: */
+	struct io_locality_hint hint;
+	int submit_cpu;
+	unsigned long long off;
+	bool write;
+	/* Out: */
+	int res;
+	int queue_cpu, queue_reason;	/* -1: was not asked for */
+	int irq_cpu;			/* where it was decided, -1: never */
+	int chosen_cpu, reason;
+	int home_cpu;			/* as the token has it */
+	int done_cpu;			/* where it completed */
+	unsigned int nr_decided, nr_done;
+};
+
+#define T_SHOT_EVENTS	"cprov:cprov_queue cprov:cprov_complete block:block_rq_complete"
+
+/*
+ * One at a time, each from its CPU, 4 KiB at its offset, with its hint. Flows
+ * tell them apart, so each must have its own. NULL, or why it failed.
+ */
+const char *t_shoot(struct t_ring *ring, int fd, struct t_trace *trace,
+		    struct t_shot *shots, size_t nr);
+
+/* What the rules say of a decision taken on @cpu, for a request in its window. */
+struct t_verdict {
+	int cpu;		/* -1: as without a hint */
+	int reason;
+};
+
+struct t_verdict t_rule_complete(const struct io_locality_hint *hint, int home, int cpu);
+struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home, int cpu);
+/* Where the kernel completes without a hint what interrupts @irq. */
+int t_stock_cpu(int rq_affinity, int irq, int submit);
+
+/* Of /sys/kernel/completion_provenance/counters; -1 if there is none. */
+long long t_counter(const char *kind, int class, int reason);
+long long t_counters_sum(void);
+void t_counters_reset(void);
+
+#endif /* CPROV_T_H */

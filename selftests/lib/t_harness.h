@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The kernel's test harness, and how it goes with helpers that return a reason.
+ */
+#ifndef CPROV_T_HARNESS_H
+#define CPROV_T_HARNESS_H
+
+#include <kselftest_harness.h>
+
+#include "t.h"
+
+/* Leave the test, skipped, all undone. */
+#define T_SKIP(fmt, ...) \
+	SKIP({ t_undo_all(); return; }, fmt, ##__VA_ARGS__)
+
+/* Needs, T_KERNEL and so on, or any helper without which the test is moot. */
+#define T_NEED(what) T_OR_SKIP(t_need(what))
+#define T_OR_SKIP(expr) do {				\
+	const char *__reason = (expr);			\
+							\
+	if (__reason)					\
+		T_SKIP("%s", __reason);			\
+} while (0)
+
+/* A helper that has to succeed. */
+#define T_OK(expr) do {					\
+	const char *__reason = (expr);			\
+							\
+	ASSERT_EQ(NULL, (void *)__reason)		\
+		TH_LOG("%s", __reason);			\
+} while (0)
+
+/* A test with this project's idea of a timeout. */
+#define T_TEST_F(fixture, name) TEST_F_TIMEOUT(fixture, name, T_TIMEOUT)
+
+/* A fixture that holds nothing: it is there to undo. */
+#define T_FIXTURE(name, what)				\
+FIXTURE(name) {						\
+	int unused;					\
+};							\
+FIXTURE_SETUP(name)					\
+{							\
+	T_NEED(what);					\
+}							\
+FIXTURE_TEARDOWN(name)					\
+{							\
+	t_undo_all();					\
+}
+
+#endif /* CPROV_T_HARNESS_H */

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a test cannot do without, and the policy module.
+ */
+#include "t.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define KNOBS	"/sys/kernel/completion_provenance"
+#define MODULE	"completion_provenance"
+
+bool t_policy_loaded(void)
+{
+	return t_exists(KNOBS "/enabled");
+}
+
+static void policy_unload_undo(const char *arg)
+{
+	(void)arg;
+	t_policy_unload();
+}
+
+static void policy_load_undo(const char *arg)
+{
+	(void)arg;
+	t_policy_load();
+}
+
+/* Where a built module may be: what the environment says, or beside the tests. */
+static int policy_open(void)
+{
+	const char *env = getenv("CPROV_KO");
+	char self[PATH_MAX] = "";
+	int fd = -1;
+
+	if (env)
+		return open(env, O_RDONLY | O_CLOEXEC);
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
+		fd = open(t_text("%s/" MODULE ".ko", dirname(self)), O_RDONLY | O_CLOEXEC);
+	return fd;
+}
+
+const char *t_policy_load(void)
+{
+	static const char *const modprobe[] = { "modprobe", "-q", MODULE, NULL };
+	int fd, ret = 0;
+
+	if (t_policy_loaded())
+		return NULL;
+	fd = policy_open();
+	if (fd < 0) {
+		if (!t_have_program("modprobe") || t_run(modprobe) || !t_policy_loaded())
+			return "no " MODULE ".ko: set CPROV_KO";
+		return NULL;
+	}
+	if (syscall(__NR_finit_module, fd, "", 0))
+		ret = errno;
+	close(fd);
+	/* Somebody else may have been faster. */
+	if (ret && ret != EEXIST)
+		return t_text("loading " MODULE ".ko: %s", strerror(ret));
+	return NULL;
+}
+
+const char *t_policy_unload(void)
+{
+	if (syscall(__NR_delete_module, MODULE, 0) && errno != ENOENT)
+		return t_text("unloading " MODULE ": %s", strerror(errno));
+	return NULL;
+}
+
+/* As the tests expect it; what was found comes back. */
+static const char *policy_default(void)
+{
+	bool was_loaded = t_policy_loaded();
+	const char *why = t_policy_load();
+
+	if (why)
+		return why;
+	t_undo(was_loaded ? policy_load_undo : policy_unload_undo, "");
+	if (t_set(KNOBS "/enabled", "1") ||
+	    t_set(KNOBS "/steer_classes", "latency step_critical"))
+		return "cannot set the policy's knobs";
+	return NULL;
+}
+
+static const char *need_kernel(void)
+{
+	struct io_locality_probe probe;
+	int ret = t_probe(-1, &probe);
+
+	switch (ret) {
+	case 0:
+		break;
+	case -EINVAL:
+	case -EBADF:
+		return "this kernel has no completion provenance";
+	case -ENOSYS:
+		return "this kernel has no io_uring";
+	case -EPERM:
+		return "io_uring is switched off";
+	default:
+		return t_text("the probe failed: %s", strerror(-ret));
+	}
+	if (!geteuid()) {
+		t_set("/proc/sys/kernel/completion_provenance", "1");
+		t_set("/proc/sys/kernel/completion_provenance_step_critical", "0");
+	}
+	return NULL;
+}
+
+static const char *need_null_blk(void)
+{
+	static const char *const modprobe[] = {
+		"modprobe", "-q", "null_blk", "nr_devices=0", NULL
+	};
+
+	if (!t_exists("/sys/kernel/config/nullb") && t_have_program("modprobe"))
+		t_run(modprobe);
+	return t_exists("/sys/kernel/config/nullb") ? NULL :
+	       "no null_blk with configfs (CONFIG_BLK_DEV_NULL_BLK)";
+}
+
+const char *t_need(unsigned int what)
+{
+	int cpus[T_MAX_CPUS];
+	const char *why;
+
+	if (what & T_KERNEL) {
+		why = need_kernel();
+		if (why)
+			return why;
+	}
+	if ((what & T_ROOT) && geteuid())
+		return "needs root";
+	if ((what & T_TWO_CPUS) && t_cpus(cpus) < 2)
+		return "needs two CPUs";
+	if ((what & T_TRACE) &&
+	    !t_exists("/sys/kernel/tracing/events/cprov/cprov_complete/enable"))
+		return "no cprov tracepoints in /sys/kernel/tracing (CONFIG_FTRACE)";
+	if (what & T_NULL_BLK) {
+		why = need_null_blk();
+		if (why)
+			return why;
+	}
+	if (what & T_POLICY) {
+		why = policy_default();
+		if (why)
+			return why;
+	}
+	return NULL;
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * io_uring by its system calls: the tests write bytes of an SQE that no library
+ * knows of, and are to run where no library is.
+ */
+#include "t.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+int t_ring_init_params(struct t_ring *ring, unsigned int entries, struct io_uring_params *p)
+{
+	unsigned int *array;
+	size_t cq_size;
+	char *map;
+
+	memset(ring, 0, sizeof(*ring));
+	ring->fd = syscall(__NR_io_uring_setup, entries, p);
+	if (ring->fd < 0)
+		return -errno;
+	ring->flags = p->flags;
+
+	ring->map_size = p->sq_off.array + p->sq_entries * sizeof(unsigned int);
+	cq_size = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
+	if (cq_size > ring->map_size)
+		ring->map_size = cq_size;
+	map = mmap(NULL, ring->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+		   ring->fd, IORING_OFF_SQ_RING);
+	ring->sqes_size = p->sq_entries * sizeof(struct io_uring_sqe);
+	ring->sqes = mmap(NULL, ring->sqes_size, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
+	if (map == MAP_FAILED || ring->sqes == MAP_FAILED) {
+		close(ring->fd);
+		return -ENOMEM;
+	}
+
+	ring->map = map;
+	ring->sq_mask = *(unsigned int *)(map + p->sq_off.ring_mask);
+	ring->cq_mask = *(unsigned int *)(map + p->cq_off.ring_mask);
+	ring->sq_head = (unsigned int *)(map + p->sq_off.head);
+	ring->sq_tail = (unsigned int *)(map + p->sq_off.tail);
+	ring->sq_flags = (unsigned int *)(map + p->sq_off.flags);
+	ring->cq_head = (unsigned int *)(map + p->cq_off.head);
+	ring->cq_tail = (unsigned int *)(map + p->cq_off.tail);
+	ring->cqes = (struct io_uring_cqe *)(map + p->cq_off.cqes);
+	array = (unsigned int *)(map + p->sq_off.array);
+	for (unsigned int i = 0; i < p->sq_entries; i++)
+		array[i] = i;
+	return 0;
+}
+
+int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags)
+{
+	struct io_uring_params p;
+
+	memset(&p, 0, sizeof(p));
+	p.flags = flags;
+	return t_ring_init_params(ring, entries, &p);
+}
+
+void t_ring_exit(struct t_ring *ring)
+{
+	munmap(ring->sqes, ring->sqes_size);
+	munmap(ring->map, ring->map_size);
+	close(ring->fd);
+}
+
+struct io_uring_sqe *t_sqe(struct t_ring *ring)
+{
+	unsigned int nr = *ring->sq_tail + ring->queued++;
+	struct io_uring_sqe *sqe = &ring->sqes[nr & ring->sq_mask];
+
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->user_data = nr;
+	return sqe;
+}
+
+static int enter(struct t_ring *ring, unsigned int submit, unsigned int wait, unsigned int flags)
+{
+	int ret;
+
+	do {
+		ret = syscall(__NR_io_uring_enter, ring->fd, submit, wait, flags, NULL, 0);
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : ret;
+}
+
+int t_submit(struct t_ring *ring, unsigned int wait)
+{
+	unsigned int flags = wait ? IORING_ENTER_GETEVENTS : 0;
+	int ret;
+
+	__atomic_store_n(ring->sq_tail, *ring->sq_tail + ring->queued, __ATOMIC_RELEASE);
+	if (ring->flags & IORING_SETUP_SQPOLL) {
+		ring->queued = 0;
+		__atomic_thread_fence(__ATOMIC_SEQ_CST);
+		if (__atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) & IORING_SQ_NEED_WAKEUP)
+			flags |= IORING_ENTER_SQ_WAKEUP;
+		ret = enter(ring, 0, wait, flags);
+		return ret < 0 ? ret : 0;
+	}
+	/* A request that is refused ends a call: go on with the next. */
+	while (ring->queued) {
+		ret = enter(ring, ring->queued, 0, 0);
+		if (ret < 0)
+			return ret;
+		ring->queued -= ret;
+	}
+	if (!wait)
+		return 0;
+	ret = enter(ring, 0, wait, flags);
+	return ret < 0 ? ret : 0;
+}
+
+bool t_cqe(struct t_ring *ring, struct io_uring_cqe *cqe)
+{
+	unsigned int head = *ring->cq_head;
+
+	if (head == __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE))
+		return false;
+	memcpy(cqe, &ring->cqes[head & ring->cq_mask], sizeof(*cqe));
+	__atomic_store_n(ring->cq_head, head + 1, __ATOMIC_RELEASE);
+	return true;
+}
+
+int t_wait_res(struct t_ring *ring)
+{
+	struct io_uring_cqe cqe;
+	int ret;
+
+	while (!t_cqe(ring, &cqe)) {
+		ret = enter(ring, 0, 1, IORING_ENTER_GETEVENTS);
+		if (ret < 0)
+			return ret;
+	}
+	return cqe.res;
+}
+
+int t_submit_res(struct t_ring *ring)
+{
+	int ret = t_submit(ring, 0);
+
+	return ret ? ret : t_wait_res(ring);
+}
+
+void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd, const void *buf,
+	       unsigned int len, uint64_t off)
+{
+	sqe->opcode = op;
+	sqe->fd = fd;
+	sqe->addr = (uintptr_t)buf;
+	sqe->len = len;
+	sqe->off = off;
+}
