@@ -19,7 +19,7 @@
 #   --out FILE            what the command writes to /dev/virtio-ports/cprov.out
 #   --console FILE        kernel log; default build/vm/NAME/console
 #   --result FILE         the final record; default build/vm/NAME/result
-#   --timeout SECONDS     default 120
+#   --timeout SECONDS     default 120; a debug kernel gets four times as long
 #   --stream              copy the command's output to stdout while it runs
 #   --shell               no command: a shell on this terminal
 #   --dry-run             print the QEMU command line
@@ -91,7 +91,10 @@ read -r cpus sockets nodes queues mib < <(
 ) || die "unknown topology '$topology'" "$here/topologies" \
 	"use one of: $(awk '/^[a-z]/ { printf "%s ", $1 }' "$here/topologies")"
 # Shadow memory takes an eighth, quarantine and lockdep much more.
-[[ -z $config ]] || ! grep -qsE '^CONFIG_(KASAN|KCSAN)=y' "$config" || mib=$((mib * 2))
+if [[ -n $config ]] && grep -qsE '^CONFIG_(KASAN|KCSAN)=y' "$config"; then
+	mib=$((mib * 2))
+	timeout=$((timeout * 4))
+fi
 : "${memory:=$mib}"
 
 accel_why=$("$here/accel.sh" "$image")

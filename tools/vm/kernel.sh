@@ -59,6 +59,8 @@ export VARIANT=$variant
 # The kind of a kernel, for people and for pruning: 6.12-patched-kasan.
 kind=$LINE-$variant
 [[ $debug == none ]] || kind+=-$debug
+[[ -z $KSRC ]] || kind+=-own
+[[ -z $UPTO ]] || kind+=-upto
 configs=("$here/config/base.config")
 # Half a series may not have the option yet.
 if [[ $variant == patched ]] && { [[ -z $UPTO ]] || "$here/source.sh" series |
@@ -158,11 +160,17 @@ compile()
 	count_steps "$logfile" >"$kernels/.steps-$kind"
 }
 
-# Old kernels of the same kind go; `touch` at every use keeps those in use.
+# Old kernels of the same kind go, and what interrupted builds left behind;
+# `touch` at every use keeps those in use.
 prune()
 {
 	local old
 
+	for old in "$kernels/.building-$kind"-????????????/; do
+		[[ -d $old ]] || continue
+		old=${old%/}
+		flock -n "$kernels/.lock-${old##*/.building-}" rm -rf "$old" || true
+	done
 	# shellcheck disable=SC2012 # names are ours, and we want them by age
 	ls -dt "$kernels/$kind"-????????????/ 2>/dev/null | tail -n +$((keep + 1)) |
 		while read -r old; do
@@ -171,18 +179,23 @@ prune()
 		done
 }
 
+# Of what is there, the part that is not shared with the pristine source.
+own_size()
+{
+	find "$1" -type f -links 1 -print0 | du -ch --files0-from=- | tail -n 1 | cut -f 1
+}
+
 build()
 {
 	local dir tmp begin=$SECONDS
 
 	dir=$(entry)
 	mkdir -p "$kernels"
-	exec {lock}>"$dir.lock"
+	exec {lock}>"$kernels/.lock-${dir##*/}"
 	flock -n "$lock" || { log "waiting for another build of kernel $kind"; flock "$lock"; }
 	if [[ ! -e $dir/.done ]]; then
-		# The name of the temporary tree is fixed: an interrupted build
-		# leaves no more than one behind.
 		tmp=$kernels/.building-${dir##*/}
+		prune
 		rm -rf "$tmp"
 		mkdir "$tmp"
 		print_key >"$tmp/key"
@@ -195,7 +208,7 @@ build()
 		touch "$tmp/.done"
 		rm -rf "$dir"
 		mv -T "$tmp" "$dir"
-		log "kernel $kind built in $(duration $((SECONDS - begin))), $(du -sh "$dir" | cut -f 1)"
+		log "kernel $kind built in $(duration $((SECONDS - begin))), $(own_size "$dir")"
 		prune
 	fi
 	touch "$dir"
@@ -214,7 +227,11 @@ path)
 	printf '%s/tree\n' "$dir"
 	;;
 key) print_key ;;
-list) du -sh "$kernels"/*/ 2>/dev/null || log "no kernels in $kernels" ;;
+list)
+	for dir in "$kernels"/*/; do
+		[[ ! -d $dir ]] || printf '%s\t%s\n' "$(own_size "$dir")" "${dir%/}"
+	done
+	;;
 purge)
 	log "removing $CPROV_CACHE: $(du -sh "$CPROV_CACHE" 2>/dev/null | cut -f 1)"
 	rm -rf "$CPROV_CACHE"/{kernel,source,ccache,initramfs,accel*}

@@ -160,7 +160,8 @@ apply_series()
 		log "patch does not apply: ${patch#"$CPROV_TOP"/}"
 		log "  made for: $(cat "$patches/base" 2>/dev/null || echo "unknown, $patches/base is missing")"
 		log "  found:    $(base_version)"
-		sed 's/^/  | /' "$repo/.git/am.log" >&2
+		# git's advice is about a repository that is about to go away.
+		grep -E '^(error|fatal)' "$repo/.git/am.log" | sed 's/^/  | /' >&2 || true
 		die "the series does not apply to this kernel source" "$patch" \
 			"rebase the patch onto the base found and update ${patches#"$CPROV_TOP"/}/base"
 	done
