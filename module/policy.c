@@ -165,8 +165,8 @@ EXPORT_SYMBOL_IF_KUNIT(cprov_choose_cpu);
 
 /**
  * cprov_choose_queue - choose the CPU whose hardware queue a request uses
- * @prov: the request; its submit CPU is not known yet and not looked at
- * @env: where it is submitted
+ * @prov: the request; its submit CPU is not looked at
+ * @env: where it is submitted, hence its submit CPU
  * @sit: the facts
  *
  * Sharing the home's cache is not enough here: another queue costs no IPI, and

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The token, in which provenance travels.
+ * The token and the stamp, in which provenance travels.
  */
 #include <kunit/test.h>
 #include <linux/completion_provenance.h>
 #include <linux/limits.h>
 #include <linux/numa.h>
+#include <linux/time64.h>
 
 /* ---- the budget ---- */
 
@@ -154,6 +155,38 @@ static void cprov_test_token_node(struct kunit *test)
 			cprov_token_pack(&hint, 0, false));
 }
 
+/* ---- the stamp, which a request adds ---- */
+
+static void cprov_test_stamp(struct kunit *test)
+{
+	static const u64 expires_ns[] = {
+		0, 1, 1023, 1024, 1025, NSEC_PER_SEC,
+		/* Eight years of uptime. */
+		8ULL * 365 * 24 * 3600 * NSEC_PER_SEC,
+	};
+	static const int cpus[] = { 0, 1, S16_MAX };
+	struct completion_provenance prov = { .flow_id = 7, .home_cpu = 3 };
+	unsigned int i, cpu;
+
+	for (i = 0; i < ARRAY_SIZE(expires_ns); i++) {
+		for (cpu = 0; cpu < ARRAY_SIZE(cpus); cpu++) {
+			cprov_stamp_unpack(cprov_stamp_pack(expires_ns[i],
+							    cpus[cpu]), &prov);
+			KUNIT_EXPECT_EQ(test, prov.submit_cpu, cpus[cpu]);
+			/* Never cut short, and never set stays never set. */
+			KUNIT_EXPECT_GE(test, prov.expires_ns, expires_ns[i]);
+			KUNIT_EXPECT_LT(test, prov.expires_ns - expires_ns[i],
+					BIT_ULL(CPROV_STAMP_SHIFT));
+			KUNIT_EXPECT_EQ(test, !prov.expires_ns, !expires_ns[i]);
+		}
+	}
+	/* The token said the rest. */
+	KUNIT_EXPECT_EQ(test, prov.flow_id, 7);
+	KUNIT_EXPECT_EQ(test, prov.home_cpu, 3);
+}
+
+/* ---- both ---- */
+
 static void cprov_test_layout(struct kunit *test)
 {
 	KUNIT_EXPECT_EQ(test, sizeof(struct io_locality_hint), 16);
@@ -169,6 +202,8 @@ static void cprov_test_layout(struct kunit *test)
 			FIELD_MAX(CPROV_TOKEN_FLAGS));
 	KUNIT_EXPECT_LE(test, IO_LOCALITY_NR_CLASSES - 1,
 			FIELD_MAX(CPROV_TOKEN_CLASS));
+	KUNIT_EXPECT_EQ(test, CPROV_STAMP_EXPIRES ^ CPROV_STAMP_SUBMIT_CPU,
+			U64_MAX);
 	KUNIT_EXPECT_LE(test, CONFIG_NR_CPUS, FIELD_MAX(CPROV_TOKEN_TARGET));
 }
 
@@ -179,6 +214,7 @@ static struct kunit_case cprov_token_cases[] = {
 	KUNIT_CASE(cprov_test_budget_ns),
 	KUNIT_CASE_PARAM(cprov_test_token_round_trip, cprov_tokens_gen_params),
 	KUNIT_CASE(cprov_test_token_node),
+	KUNIT_CASE(cprov_test_stamp),
 	KUNIT_CASE(cprov_test_layout),
 	{}
 };
