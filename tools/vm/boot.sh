@@ -35,88 +35,105 @@ die_with_parent "$@"
 kernel='' topology=${TOPOLOGY:-one-queue} append='' memory='' name=guest
 logfile='' out='' console='' result='' timeout=120
 stream='' shell='' dry_run=''
-drives=() items=() qemu_more=()
+drives=() items=() qemu_more=() guest_command=()
 
-while (($#)); do
-	case $1 in
-	--stream) stream=1; shift; continue ;;
-	--shell) shell=1; shift; continue ;;
-	--dry-run) dry_run=1; shift; continue ;;
-	--) shift; break ;;
-	esac
-	(($# >= 2)) || die "option $1 lacks its value, or is unknown" "boot.sh"
-	case $1 in
-	--kernel) kernel=$2 ;;
-	--topology) topology=$2 ;;
-	--drive) drives+=("$2") ;;
-	--add | --bin) items+=("$1" "$2") ;;
-	--append) append+=" $2" ;;
-	--memory) memory=$2 ;;
-	--qemu) qemu_more+=("$2") ;;
-	--name) name=$2 ;;
-	--log) logfile=$2 ;;
-	--out) out=$2 ;;
-	--console) console=$2 ;;
-	--result) result=$2 ;;
-	--timeout) timeout=$2 ;;
-	*) die "unknown option $1" "boot.sh" "sed -n 2,33p tools/vm/boot.sh" ;;
-	esac
-	shift 2
-done
-[[ -n $shell ]] || (($#)) || die "no command to run in the guest" "boot.sh" "-- COMMAND, or --shell"
+parse_options()
+{
+	while (($#)); do
+		case $1 in
+		--stream) stream=1; shift; continue ;;
+		--shell) shell=1; shift; continue ;;
+		--dry-run) dry_run=1; shift; continue ;;
+		--) shift; guest_command=("$@"); break ;;
+		esac
+		(($# >= 2)) || die "option $1 lacks its value, or is unknown" "boot.sh"
+		case $1 in
+		--kernel) kernel=$2 ;;
+		--topology) topology=$2 ;;
+		--drive) drives+=("$2") ;;
+		--add | --bin) items+=("$1" "$2") ;;
+		--append) append+=" $2" ;;
+		--memory) memory=$2 ;;
+		--qemu) qemu_more+=("$2") ;;
+		--name) name=$2 ;;
+		--log) logfile=$2 ;;
+		--out) out=$2 ;;
+		--console) console=$2 ;;
+		--result) result=$2 ;;
+		--timeout) timeout=$2 ;;
+		*) die "unknown option $1" "boot.sh" "sed -n 2,30p tools/vm/boot.sh" ;;
+		esac
+		shift 2
+	done
+	[[ -n $shell ]] || ((${#guest_command[@]})) ||
+		die "no command to run in the guest" "boot.sh" "-- COMMAND, or --shell"
+}
 
-dir=$CPROV_TOP/build/vm/$name
-mkdir -p "$dir"
-exec {lock}>"$dir/lock"
-flock -n "$lock" || die "a guest of the name $name is running" "$dir/pid" "end it, or use another --name"
-: "${logfile:=$dir/log}" "${console:=$dir/console}" "${result:=$dir/result}"
-qemu_log=$dir/qemu
-tmp=''
-scratch_dir tmp
+# One guest of a name at a time; QEMU inherits the lock and keeps it.
+take_name()
+{
+	dir=$CPROV_TOP/build/vm/$name
+	mkdir -p "$dir"
+	exec {lock}>"$dir/lock"
+	flock -n "$lock" ||
+		die "a guest of the name $name is running" "$dir/pid" "end it, or use another --name"
+	: "${logfile:=$dir/log}" "${console:=$dir/console}" "${result:=$dir/result}"
+	qemu_log=$dir/qemu
+	rm -f "$logfile" "$console" "$result" "$qemu_log"
+}
 
-# The kernel: vmlinux.boot has a PVH entry, so nothing is decompressed.
-[[ -n $kernel ]] || kernel=$("$here/kernel.sh" path)
-image=$kernel
-config=''
-if [[ -d $kernel ]]; then
-	image=$kernel/vmlinux.boot
-	config=$kernel/.config
-	[[ -e $image ]] || image=$kernel/arch/x86/boot/bzImage
-fi
-[[ -r $image ]] || die "no kernel image" "$image" "make kernels"
+# vmlinux.boot has a PVH entry point: nothing is decompressed.
+find_kernel()
+{
+	[[ -n $kernel ]] || kernel=$("$here/kernel.sh" path)
+	image=$kernel
+	if [[ -d $kernel ]]; then
+		image=$kernel/vmlinux.boot
+		[[ -e $image ]] || image=$kernel/arch/x86/boot/bzImage
+	fi
+	[[ -r $image ]] || die "no kernel image" "$image" "make kernels"
+}
 
-# The machine.
-read -r cpus sockets nodes queues mib < <(
-	awk -v name="$topology" '$1 == name { print $2, $3, $4, $5, $6 }' "$here/topologies"
-) || die "unknown topology '$topology'" "$here/topologies" \
-	"use one of: $(awk '/^[a-z]/ { printf "%s ", $1 }' "$here/topologies")"
-# Shadow memory takes an eighth, quarantine and lockdep much more.
-if [[ -n $config ]] && grep -qsE '^CONFIG_(KASAN|KCSAN)=y' "$config"; then
-	mib=$((mib * 2))
-	timeout=$((timeout * 4))
-fi
-: "${memory:=$mib}"
+debug_kernel()
+{
+	grep -qsE '^CONFIG_(KASAN|KCSAN)=y' "$kernel/.config"
+}
 
-accel_why=$("$here/accel.sh" "$image")
-accel=${accel_why%%$'\t'*}
+describe_machine()
+{
+	local mib n why
 
-machine=(-machine q35 -smp "$cpus,sockets=$sockets,cores=$((cpus / sockets)),threads=1" -m "$memory")
-if [[ $accel == kvm ]]; then
-	machine+=(-accel kvm -cpu host)
-	accel_name=KVM
-else
-	machine+=(-accel 'tcg,thread=multi' -cpu max)
-	accel_name='TCG, multi-threaded'
-fi
-# One node per group of sockets, with its share of the memory.
-if ((nodes > 1)); then
-	for ((n = 0; n < nodes; n++)); do
+	read -r cpus sockets nodes queues mib < <(
+		awk -v name="$topology" '$1 == name { print $2, $3, $4, $5, $6 }' "$here/topologies"
+	) || die "unknown topology '$topology'" "$here/topologies" \
+		"use one of: $(awk '/^[a-z]/ { printf "%s ", $1 }' "$here/topologies")"
+	if debug_kernel; then
+		mib=$((mib * 2))
+		timeout=$((timeout * 4))
+	fi
+	: "${memory:=$mib}"
+
+	machine=(
+		-machine q35 -m "$memory"
+		-smp "$cpus,sockets=$sockets,cores=$((cpus / sockets)),threads=1"
+	)
+	# One node per group of sockets, with its share of the memory.
+	for ((n = 0; nodes > 1 && n < nodes; n++)); do
 		machine+=(
 			-object "memory-backend-ram,id=ram$n,size=$((memory / nodes))M"
 			-numa "node,nodeid=$n,memdev=ram$n,cpus=$((cpus * n / nodes))-$((cpus * (n + 1) / nodes - 1))"
 		)
 	done
-fi
+
+	why=$("$here/accel.sh" "$image")
+	if [[ $why == kvm$'\t'* ]]; then
+		machine+=(-accel kvm -cpu host)
+		accelerator="KVM (${why#*$'\t'})"
+	else
+		machine+=(-accel 'tcg,thread=multi' -cpu max)
+		accelerator="TCG, multi-threaded (${why#*$'\t'})"
+	fi
+}
 
 add_drive()
 {
@@ -139,86 +156,79 @@ add_drive()
 	fi
 	[[ -z $size ]] || truncate -s "$size" "$file"
 	[[ -r $file ]] || die "no image for drive $serial" "$file"
-	# Images are made for one test: no flush need reach the host's disk.
+	# Images are made for tests: no flush need reach the host's disk.
 	machine+=(
 		-drive "if=none,id=drive$n,format=raw,file=$file,snapshot=$snapshot,cache=unsafe"
 		-device "nvme,id=nvme$n,drive=drive$n,serial=$serial,max_ioqpairs=$drive_queues"
 	)
 }
 
-for n in "${!drives[@]}"; do
-	add_drive "$n" "${drives[n]}"
-done
-
-# The command travels as a script; each word arrives as it was given.
-if [[ -z $shell ]]; then
-	items+=(--script /etc/cprov/cmd "#!/bin/sh
-exec $(printf "'%s' " "${@//\'/\'\\\'\'}")")
-fi
-base=$("$here/initramfs.sh" base)
-"$here/initramfs.sh" make "$tmp/overlay" "${items[@]}"
-cat "$base" "$tmp/overlay" >"$tmp/initramfs"
-
-# Any warning ends the guest: nothing that follows it could be trusted.
-cmdline='console=ttyS0 8250.nr_uarts=1 panic=-1 oops=panic panic_on_warn=1'
-# Time spent on nothing under emulation; addresses that compare between runs.
-cmdline+=' tsc=reliable nokaslr no_timer_check random.trust_cpu=on'
-# Devices are made by the tests that want them.
-cmdline+=' null_blk.nr_devices=0 loop.max_loop=0'
-[[ -z $shell ]] || cmdline+=' quiet'
-cmdline+=$append
-
-ports=(-device virtio-serial-pci)
 add_port()
 {
-	ports+=(
+	machine+=(
 		-chardev "file,id=$1,path=$2"
 		-device "virtserialport,chardev=$1,name=cprov.$1"
 	)
 }
-rm -f "$logfile" "$console" "$result" "$qemu_log"
-if [[ -n $shell ]]; then
-	ports+=(-serial mon:stdio)
-else
-	ports+=(-serial "file:$console")
-	add_port log "$logfile"
-	add_port result "$result"
-fi
-[[ -z $out ]] || add_port out "$out"
 
-qemu=(
-	qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none
-	-pidfile "$dir/pid" "${machine[@]}" "${ports[@]}" "${qemu_more[@]}"
-	-kernel "$image" -initrd "$tmp/initramfs" -append "$cmdline"
-)
-if [[ -n $dry_run ]]; then
-	printf '%q ' "${qemu[@]}"
-	echo
-	exit
-fi
+# Results travel apart from the console, which the kernel writes to as well.
+add_ports()
+{
+	machine+=(-device virtio-serial-pci)
+	if [[ -n $shell ]]; then
+		machine+=(-serial mon:stdio)
+	else
+		machine+=(-serial "file:$console")
+		add_port log "$logfile"
+		add_port result "$result"
+	fi
+	[[ -z $out ]] || add_port out "$out"
+}
 
-log "guest $name: $topology (CPUs: $cpus, LLCs: $sockets, nodes: $nodes), accelerator: $accel_name (${accel_why#*$'\t'})"
-if [[ -n $shell ]]; then
-	log "Ctrl-A X ends it, so does leaving the shell"
-	setpriv --pdeathsig KILL "${qemu[@]}" || die "QEMU failed"
-	exit
-fi
+# The command travels as a script; each word arrives as it was given.
+write_initramfs()
+{
+	local base
+
+	if [[ -z $shell ]]; then
+		items+=(--script /etc/cprov/cmd "#!/bin/sh
+exec $(printf "'%s' " "${guest_command[@]//\'/\'\\\'\'}")")
+	fi
+	base=$("$here/initramfs.sh" base)
+	"$here/initramfs.sh" make "$tmp/overlay" "${items[@]}"
+	cat "$base" "$tmp/overlay" >"$tmp/initramfs"
+}
+
+kernel_command_line()
+{
+	# Any warning ends the guest: nothing that follows could be trusted.
+	printf '%s ' 'console=ttyS0 8250.nr_uarts=1 panic=-1 oops=panic panic_on_warn=1'
+	# No time spent on nothing under emulation; addresses that compare
+	# between runs.
+	printf '%s ' 'tsc=reliable nokaslr no_timer_check random.trust_cpu=on'
+	# Devices are made by the tests that want them.
+	printf '%s ' 'null_blk.nr_devices=0 loop.max_loop=0'
+	[[ -z $shell ]] || printf 'quiet '
+	printf '%s' "$append"
+}
 
 # Each process of the chain is killed with the one before it.
-: >"$logfile"
-begin=$SECONDS
-setpriv --pdeathsig KILL timeout --signal=KILL "$timeout" \
-	setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$qemu_log" 2>&1 &
-pid=$!
-[[ -z $stream ]] || tail -n +1 -s 0.1 -f --pid="$pid" "$logfile" 2>/dev/null &
-qemu_status=0
-wait "$pid" || qemu_status=$?
-wait
-elapsed=$((SECONDS - begin))
+run()
+{
+	local pid begin=$SECONDS
 
-# Verdict, the gravest first.
-record=$(tail -n 1 "$result" 2>/dev/null || true)
-lost()
+	: >"$logfile"
+	setpriv --pdeathsig KILL timeout --signal=KILL "$timeout" \
+		setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$qemu_log" 2>&1 &
+	pid=$!
+	[[ -z $stream ]] || tail -n +1 -s 0.1 -f --pid="$pid" "$logfile" 2>/dev/null &
+	qemu_status=0
+	wait "$pid" || qemu_status=$?
+	wait
+	elapsed=$((SECONDS - begin))
+}
+
+why_lost()
 {
 	local panic
 
@@ -234,24 +244,69 @@ lost()
 	fi
 }
 
-splats=$("$here/splats.sh" "$console") || {
-	log "kernel splat in guest $name${record:+, whose command ended with: $record}"
-	printf '%s\n' "$splats" >&2
-	log "  console: $console"
-	exit 4
+# The gravest first: a test that passed on a broken kernel has not passed.
+judge()
+{
+	local record splats
+
+	record=$(tail -n 1 "$result" 2>/dev/null || true)
+	[[ -e $console ]] || : >"$console"
+	splats=$("$here/splats.sh" "$console") || (($? == 4)) || exit 2
+	if [[ -n $splats ]]; then
+		log "kernel splat in guest $name${record:+, whose command ended with: $record}"
+		log "$splats"
+		log "  console: $console"
+		exit 4
+	fi
+	case $record in
+	'exit 0') ;;
+	'exit '* | 'signal '*)
+		log "command failed in guest $name: $record"
+		tail -n 15 "$logfile" | sed 's/^/  | /' >&2
+		log "  its output: $logfile"
+		exit 1
+		;;
+	*)
+		log "guest $name lost: ${record:-$(why_lost)}"
+		cat "$qemu_log" <(tail -n 25 "$console" 2>/dev/null | tr -d '\r') | sed 's/^/  | /' >&2
+		log "  console: $console"
+		exit 3
+		;;
+	esac
 }
-case $record in
-'exit 0')
-	exit 0
-	;;
-'exit '* | 'signal '*)
-	log "command failed in guest $name: $record"
-	tail -n 15 "$logfile" | sed 's/^/  | /' >&2
-	log "  its output: $logfile"
-	exit 1
-	;;
-esac
-log "guest $name lost: ${record:-$(lost)}"
-cat "$qemu_log" <(tail -n 25 "$console" 2>/dev/null | tr -d '\r') | sed 's/^/  | /' >&2
-log "  console: $console"
-exit 3
+
+main()
+{
+	parse_options "$@"
+	scratch_dir tmp
+	find_kernel
+	describe_machine
+	take_name
+	for n in "${!drives[@]}"; do
+		add_drive "$n" "${drives[n]}"
+	done
+	add_ports
+	write_initramfs
+	qemu=(
+		qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none
+		-pidfile "$dir/pid" "${machine[@]}" "${qemu_more[@]}"
+		-kernel "$image" -initrd "$tmp/initramfs" -append "$(kernel_command_line)"
+	)
+	if [[ -n $dry_run ]]; then
+		printf '%q ' "${qemu[@]}"
+		echo
+		return
+	fi
+	log "guest $name: $topology (CPUs: $cpus, LLCs: $sockets, nodes: $nodes), accelerator: $accelerator"
+	if [[ -n $shell ]]; then
+		log "Ctrl-A X ends it, so does leaving the shell"
+		setpriv --pdeathsig KILL "${qemu[@]}" || die "QEMU failed"
+		return
+	fi
+	run
+	judge
+}
+
+# On one line: the file may be edited while a guest runs.
+tmp=''
+main "$@"; exit

@@ -99,15 +99,18 @@ entry()
 	printf '%s/%s-%s\n' "$kernels" "$kind" "$(sha256sum <<<"$key" | cut -c 1-12)"
 }
 
-# Fixed identity and time, so that ccache hits whatever directory it is.
+# Fixed identity and time, so that ccache hits whatever directory it is.  One
+# make, and one that dies with us: a subshell around it would live on.
 kmake()
 {
 	local release=-$variant
 
 	[[ $debug == none ]] || release+=-$debug
+	cd "$1"
+	shift
 	CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$(pwd) CCACHE_NOHASHDIR=1 \
-		CCACHE_MAXSIZE=4G \
-		make ARCH=x86_64 CC='ccache gcc' HOSTCC='ccache gcc' LOCALVERSION="$release" \
+		CCACHE_MAXSIZE=4G exec setpriv --pdeathsig TERM \
+		make -j"$(nproc)" ARCH=x86_64 CC='ccache gcc' HOSTCC='ccache gcc' LOCALVERSION="$release" \
 		KBUILD_BUILD_USER=cprov KBUILD_BUILD_HOST=cprov \
 		KBUILD_BUILD_TIMESTAMP='Thu Jan  1 00:00:00 UTC 1970' "$@"
 }
@@ -138,12 +141,7 @@ compile()
 
 	# Linking, BTF and headers are few steps and half a minute.
 	progress_start "kernel $kind" "$(estimate)" 30
-	(
-		cd "$tree"
-		kmake -j"$(nproc)" vmlinux modules
-		kmake -j"$(nproc)" headers
-		objcopy -S vmlinux vmlinux.boot
-	) >>"$logfile" 2>&1 &
+	kmake "$tree" vmlinux modules headers >"$logfile" 2>&1 &
 	pid=$!
 	while kill -0 "$pid" 2>/dev/null; do
 		progress_update "$(count_steps "$logfile")"
@@ -158,6 +156,7 @@ compile()
 			"fix what the log says and run the same command again; what compiled is in the compiler cache"
 	fi
 	count_steps "$logfile" >"$kernels/.steps-$kind"
+	objcopy -S "$tree/vmlinux" "$tree/vmlinux.boot"
 }
 
 # Old kernels of the same kind go, and what interrupted builds left behind;
@@ -237,4 +236,4 @@ purge)
 	rm -rf "$CPROV_CACHE"/{kernel,source,ccache,initramfs,accel*}
 	;;
 *) die "usage: kernel.sh build|path|key|list|purge [OPTION...]" "$here/kernel.sh" ;;
-esac
+esac; exit # on one line: the file may be edited during a build
