@@ -171,7 +171,7 @@ prune()
 		flock -n "$kernels/.lock-${old##*/.building-}" rm -rf "$old" || true
 	done
 	# shellcheck disable=SC2012 # names are ours, and we want them by age
-	ls -dt "$kernels/$kind"-????????????/ 2>/dev/null | tail -n +$((keep + 1)) |
+	{ ls -dt "$kernels/$kind"-????????????/ 2>/dev/null || true; } | tail -n +$((keep + 1)) |
 		while read -r old; do
 			log "dropping old kernel $old"
 			rm -rf "$old"

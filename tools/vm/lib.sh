@@ -3,8 +3,11 @@
 # to fail, how to show progress.  Results go to stdout, everything else to
 # stderr.
 
-# A failure inside $(...) is a failure.
+# A failure inside $(...) is a failure, and none is silent.  Status 2 is die()'s
+# in a subshell, which has spoken already.
 shopt -s inherit_errexit
+set -E
+trap '(($? == 2)) || printf "error: %s:%d: failed: %s\n" "${BASH_SOURCE[0]##*/}" "$LINENO" "$BASH_COMMAND" >&2' ERR
 
 # The tree this file belongs to, whatever directory the caller is in.
 CPROV_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
