@@ -57,7 +57,8 @@
  *   -EINVAL  unknown op, class, flag or mask bit; nonzero reserved field;
  *            home_cpu below -1, at or past nr_cpu_ids, or not a possible CPU;
  *            home_node below -1 or not a possible node; a home_cpu that is not
- *            on home_node; a slot out of range; too many slots
+ *            on home_node; a slot out of range; too many slots; an override
+ *            flag where there is no hint to override
  *   -EFAULT  a pointer that cannot be read (or, for the probe, written)
  *   -EPERM   a home outside the cpuset of the task that enabled the ring;
  *            IO_LOCALITY_CLASS_STEP_CRITICAL on a ring enabled without
