@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A JSON writer that knows where the commas go. */
+#include <inttypes.h>
+
+#include "cprovread.h"
+
+static void put_string(struct json *js, const char *s)
+{
+	fputc('"', js->file);
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			fprintf(js->file, "\\%c", c);
+		else if (c < ' ')
+			fprintf(js->file, "\\u%04x", c);
+		else
+			fputc(c, js->file);
+	}
+	fputc('"', js->file);
+}
+
+/* @key is NULL in an array. */
+static void begin(struct json *js, const char *key)
+{
+	if (js->comma)
+		fputc(',', js->file);
+	js->comma = true;
+	if (key) {
+		put_string(js, key);
+		fputc(':', js->file);
+	}
+}
+
+void json_open(struct json *js, const char *key, char bracket)
+{
+	begin(js, key);
+	fputc(bracket, js->file);
+	js->comma = false;
+}
+
+void json_close(struct json *js, char bracket)
+{
+	fputc(bracket, js->file);
+	js->comma = true;
+}
+
+void json_string(struct json *js, const char *key, const char *value)
+{
+	begin(js, key);
+	put_string(js, value);
+}
+
+void json_number(struct json *js, const char *key, uint64_t value)
+{
+	begin(js, key);
+	fprintf(js->file, "%" PRIu64, value);
+}
+
+/* Nothing of nothing is not zero: it is unknown. */
+void json_ratio(struct json *js, const char *key, uint64_t part, uint64_t all)
+{
+	begin(js, key);
+	if (all)
+		fprintf(js->file, "%.6g", (double)part / (double)all);
+	else
+		fputs("null", js->file);
+}
+
+void json_bool(struct json *js, const char *key, bool value)
+{
+	begin(js, key);
+	fputs(value ? "true" : "false", js->file);
+}
