@@ -32,11 +32,14 @@ die()
 
 # Re-execute the caller so that it gets a signal when its parent dies: a killed
 # `make` must leave no guest and no compiler behind.  The PID survives exec(),
-# so the mark in the environment is true only for the process that set it.
+# so the mark in the environment is true only for the process that set it; a
+# parent that is another by then has died before the signal was asked for.
 die_with_parent()
 {
-	[[ ${CPROV_PDEATH:-} != "$$" ]] || return 0
-	CPROV_PDEATH=$$ exec setpriv --pdeathsig TERM "$BASH" "$0" "$@"
+	if [[ ${CPROV_PDEATH:-} != "$$ "* ]]; then
+		CPROV_PDEATH="$$ $PPID" exec setpriv --pdeathsig TERM "$BASH" "$0" "$@"
+	fi
+	[[ $CPROV_PDEATH == "$$ $PPID" ]] || exit 2
 }
 
 # A scratch directory that goes away with the script.
