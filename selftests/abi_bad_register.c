@@ -163,6 +163,13 @@ T_TEST_F(bad_register, update_and_disable_before_enable)
 	EXPECT_EQ(-ENXIO, t_disable(&self->ring));
 }
 
+/* An update that updates nothing is a mistake. */
+T_TEST_F(bad_register, update_with_nothing)
+{
+	ASSERT_EQ(0, t_locality(self->ring.fd, &self->reg));
+	EXPECT_EQ(-EINVAL, t_update(&self->ring, NULL, 0, NULL, 0));
+}
+
 /* No slot, no default, no table to find: a request may still bring its own. */
 T_TEST_F(bad_register, enable_with_nothing)
 {

@@ -127,6 +127,8 @@ T_TEST_F(bad_sqe, good_ones_are_good)
 	t_sqe_hint(sqe, &self->hint);
 	EXPECT_EQ(BYTES, t_submit_res(&self->ring));
 	for (unsigned int flags = 0; flags <= IO_LOCALITY_SQE_ALL; flags++) {
+		if (flags & IO_LOCALITY_SQE_NONE && flags != IO_LOCALITY_SQE_NONE)
+			continue;
 		sqe = prepare(self, variant);
 		t_sqe_flags(sqe, flags);
 		EXPECT_EQ(BYTES, t_submit_res(&self->ring))
@@ -174,6 +176,34 @@ T_TEST_F(bad_sqe, slot_and_no_hint)
 	t_sqe_flags(sqe, IO_LOCALITY_SQE_NONE);
 	t_sqe_slot(sqe, 1);
 	EXPECT_EQ(-EINVAL, t_submit_res(&self->ring));
+	check_unchanged(_metadata, self);
+}
+
+/* No hint, and something that says more about it. */
+T_TEST_F(bad_sqe, override_of_no_hint)
+{
+	static const unsigned int flags[] = {
+		IO_LOCALITY_SQE_HOME_SUBMITTER, IO_LOCALITY_SQE_PREFETCH
+	};
+	struct io_uring_sqe *sqe;
+
+	for (size_t i = 0; i < T_ARRAY_SIZE(flags); i++) {
+		t_sqe_flags(prepare(self, variant), IO_LOCALITY_SQE_NONE | flags[i]);
+		EXPECT_EQ(-EINVAL, t_submit_res(&self->ring))
+			TH_LOG("flags %#x", flags[i]);
+	}
+	sqe = prepare(self, variant);
+	t_sqe_flags(sqe, IO_LOCALITY_SQE_NONE);
+	t_sqe_hint(sqe, &self->hint);
+	EXPECT_EQ(-EINVAL, t_submit_res(&self->ring));
+
+	ASSERT_EQ(0, t_disable(&self->ring));
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	for (size_t i = 0; i < T_ARRAY_SIZE(flags); i++) {
+		t_sqe_flags(prepare(self, variant), flags[i]);
+		EXPECT_EQ(-EINVAL, t_submit_res(&self->ring))
+			TH_LOG("flags %#x without a default", flags[i]);
+	}
 	check_unchanged(_metadata, self);
 }
 

@@ -39,8 +39,9 @@ static void check_answer(struct __test_metadata *_metadata, int fd)
 	EXPECT_EQ(IO_LOCALITY_SQE_ALL, probe.sqe_flags);
 	EXPECT_EQ(0, probe.state & ~(IO_LOCALITY_STATE_POLICY | IO_LOCALITY_STATE_HINTS |
 				     IO_LOCALITY_STATE_STEP_CRITICAL));
-	for (size_t i = 0; i < T_ARRAY_SIZE(probe.__reserved); i++)
+	for (size_t i = 0; i < T_ARRAY_SIZE(probe.__reserved); i++) {
 		EXPECT_EQ(0, probe.__reserved[i]);
+	}
 }
 
 T_TEST_F(probe, by_ring)

@@ -209,6 +209,14 @@ int t_queue_get(const struct t_dev *dev, const char *attr, char *buf, size_t siz
 /* O_DIRECT; -errno on failure. */
 int t_dev_open(const struct t_dev *dev, int flags);
 
+/* ---- t_carry.c: what reached a device with which flow ---- */
+
+#define T_CARRY_EVENTS	"cprov:cprov_complete block:block_rq_complete"
+
+/* Sectors that completed on it, and those whose request was of the flow. */
+long long t_sectors(const struct t_trace *trace, const struct t_dev *dev);
+long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev, uint32_t flow);
+
 /* ---- t_shot.c: one request, and what became of it ---- */
 
 /* enum cprov_reason of the kernel. */

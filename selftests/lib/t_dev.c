@@ -228,10 +228,11 @@ static void dm_undo(const char *name)
 const char *t_dm(struct t_dev *dev, unsigned long long sectors, const char *target,
 		 const char *params)
 {
-	const char *name = unique("cprov");
 	struct dm_request req;
 	uint64_t devno;
+	char name[32];
 
+	snprintf(name, sizeof(name), "%s", unique("cprov"));
 	memset(&req, 0, sizeof(req));
 	if (dm_ioctl(DM_DEV_CREATE, name, &req))
 		return t_text("device-mapper: %s", strerror(errno));

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Who may name which CPU: a home is a CPU of the cpuset of the task that
+ * enabled the ring, whatever CPUs a thread is pinned to, and whenever that
+ * changes.
+ */
+#include <errno.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "t_harness.h"
+
+#define CGROUP	"/sys/fs/cgroup"
+
+FIXTURE(cpuset) {
+	int in, out;		/* a CPU inside, one outside */
+	char dir[64];		/* the cpuset of this process */
+	struct t_ring ring;
+	int fd;
+};
+
+static void remove_group(const char *dir)
+{
+	rmdir(dir);
+}
+
+static void move_back(const char *pid)
+{
+	t_write(CGROUP "/cgroup.procs", "%s", pid);
+}
+
+static const char *make_group(char dir[64], const char *name, int cpu, int other_cpu)
+{
+	snprintf(dir, 64, CGROUP "/cprov-%s-%d", name, getpid());
+	if (mkdir(dir, 0700))
+		return "no cgroup v2 in " CGROUP;
+	t_undo(remove_group, dir);
+	if (!t_exists("%s/cpuset.cpus", dir))
+		return "no cpusets (CONFIG_CPUSETS)";
+	if (t_write(t_text("%s/cpuset.cpus", dir), "%d,%d", cpu, other_cpu))
+		return "cannot set cpuset.cpus";
+	return NULL;
+}
+
+/* Moves this process into a cpuset that has only the first CPU. */
+FIXTURE_SETUP(cpuset)
+{
+	int cpus[T_MAX_CPUS];
+
+	T_NEED(T_KERNEL | T_ROOT | T_TWO_CPUS);
+	t_cpus(cpus);
+	self->in = cpus[0];
+	self->out = cpus[1];
+	t_write(CGROUP "/cgroup.subtree_control", "+cpuset");
+	T_OR_SKIP(make_group(self->dir, "one", self->in, self->in));
+	t_undo(move_back, t_text("%d", getpid()));
+	ASSERT_EQ(0, t_write(t_text("%s/cgroup.procs", self->dir), "%d", getpid()));
+	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));
+	self->fd = memfd_create("file", 0);
+	ASSERT_EQ(1, write(self->fd, "a", 1));
+}
+
+FIXTURE_TEARDOWN(cpuset)
+{
+	t_undo_all();
+}
+
+static int request(struct t_ring *ring, int fd, const struct io_locality_hint *hint)
+{
+	struct io_uring_sqe *sqe = t_sqe(ring);
+	static char byte;
+
+	t_prep_rw(sqe, IORING_OP_READ, fd, &byte, 1, 0);
+	if (hint)
+		t_sqe_hint(sqe, hint);
+	return t_submit_res(ring);
+}
+
+static struct io_locality_hint home(int cpu)
+{
+	return t_hint_of(IO_LOCALITY_CLASS_LATENCY, cpu, 1);
+}
+
+static struct io_locality_hint home_node(int node)
+{
+	struct io_locality_hint hint = home(-1);
+
+	hint.home_node = node;
+	return hint;
+}
+
+/* At registration, as a default and in a slot, and per request. */
+static void check(struct __test_metadata *_metadata, FIXTURE_DATA(cpuset) *self,
+		  const struct io_locality_hint *hint, bool allowed)
+{
+	struct io_locality_slot slot = t_slot_of(hint);
+	int expected = allowed ? 0 : -EPERM;
+
+	EXPECT_EQ(expected, t_enable(&self->ring, hint, NULL, 0));
+	t_disable(&self->ring);
+	EXPECT_EQ(expected, t_enable(&self->ring, NULL, &slot, 1));
+	t_disable(&self->ring);
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	EXPECT_EQ(expected, t_update(&self->ring, hint, 0, NULL, 0));
+	t_disable(&self->ring);
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	EXPECT_EQ(allowed ? 1 : -EPERM, request(&self->ring, self->fd, hint));
+	t_disable(&self->ring);
+}
+
+T_TEST_F(cpuset, inside_is_allowed)
+{
+	struct io_locality_hint hint = home(self->in);
+
+	check(_metadata, self, &hint, true);
+}
+
+T_TEST_F(cpuset, outside_is_refused)
+{
+	struct io_locality_hint hint = home(self->out);
+
+	check(_metadata, self, &hint, false);
+}
+
+/* Neither names a CPU: the one submitted from is inside by itself. */
+T_TEST_F(cpuset, the_submitter_is_allowed)
+{
+	struct io_locality_hint hint = home(-1);
+
+	check(_metadata, self, &hint, true);
+}
+
+/* Nor does the kernel do an unprivileged user the favour. */
+T_TEST_F(cpuset, outside_is_refused_to_nobody)
+{
+	struct io_locality_hint hint = home(self->out);
+
+	ASSERT_EQ(0, setresuid(65534, 65534, 65534));
+	check(_metadata, self, &hint, false);
+}
+
+/* One CPU of the node is enough, since any will do. */
+T_TEST_F(cpuset, node_with_a_cpu_inside_is_allowed)
+{
+	struct io_locality_hint hint;
+
+	if (t_node_of(self->in) < 0)
+		T_SKIP("needs NUMA nodes (CONFIG_NUMA)");
+	hint = home_node(t_node_of(self->in));
+	check(_metadata, self, &hint, true);
+}
+
+T_TEST_F(cpuset, node_with_no_cpu_inside_is_refused)
+{
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
+	struct io_locality_hint hint;
+
+	while (nr-- && t_node_of(cpus[nr]) == t_node_of(self->in))
+		;
+	if (nr < 0)
+		T_SKIP("needs two nodes with CPUs");
+	hint = home_node(t_node_of(cpus[nr]));
+	check(_metadata, self, &hint, false);
+}
+
+/*
+ * Affinity is not permission: a thread pinned elsewhere names its consumer's
+ * CPU with good reason.
+ */
+T_TEST_F(cpuset, affinity_does_not_matter)
+{
+	struct io_locality_hint hint = home(self->in);
+
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d", self->in, self->out));
+	ASSERT_EQ(0, t_pin(self->out));
+	check(_metadata, self, &hint, true);
+	hint = home(self->out);
+	check(_metadata, self, &hint, true);
+	ASSERT_EQ(0, t_pin(self->in));
+	check(_metadata, self, &hint, true);
+}
+
+/* What was allowed at registration is looked at again. */
+T_TEST_F(cpuset, shrinking_takes_effect)
+{
+	struct io_locality_hint in = home(self->in), out = home(self->out);
+
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d", self->in, self->out));
+	ASSERT_EQ(0, t_enable(&self->ring, &out, NULL, 0));
+	EXPECT_EQ(1, request(&self->ring, self->fd, NULL));
+	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
+
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d", self->in));
+	EXPECT_EQ(-EPERM, request(&self->ring, self->fd, NULL));
+	EXPECT_EQ(-EPERM, request(&self->ring, self->fd, &out));
+	EXPECT_EQ(1, request(&self->ring, self->fd, &in));
+	EXPECT_EQ(-EPERM, t_update(&self->ring, &out, 0, NULL, 0));
+
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d", self->in, self->out));
+	EXPECT_EQ(1, request(&self->ring, self->fd, NULL));
+	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
+}
+
+T_TEST_F(cpuset, moving_the_task_takes_effect)
+{
+	struct io_locality_hint in = home(self->in), out = home(self->out);
+	char dir[64];
+
+	ASSERT_EQ(0, t_enable(&self->ring, &in, NULL, 0));
+	EXPECT_EQ(1, request(&self->ring, self->fd, NULL));
+	T_OK(make_group(dir, "two", self->out, self->out));
+	/* Undone first: the group goes when this process has left it. */
+	t_undo(move_back, t_text("%d", getpid()));
+	ASSERT_EQ(0, t_write(t_text("%s/cgroup.procs", dir), "%d", getpid()));
+	EXPECT_EQ(-EPERM, request(&self->ring, self->fd, NULL));
+	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
+
+	ASSERT_EQ(0, t_write(CGROUP "/cgroup.procs", "%d", getpid()));
+	EXPECT_EQ(1, request(&self->ring, self->fd, &in));
+	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
+}
+
+/*
+ * The ring's owner decides, not whoever submits: a child outside the cpuset
+ * that was handed the ring gains nothing by it.
+ */
+T_TEST_F(cpuset, belongs_to_the_owner)
+{
+	struct io_locality_hint in = home(self->in), out = home(self->out);
+	int status;
+	pid_t pid;
+
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	pid = fork();
+	if (!pid) {
+		if (t_write(CGROUP "/cgroup.procs", "%d", getpid()))
+			_exit(2);
+		_exit(request(&self->ring, self->fd, &out) != -EPERM ||
+		      request(&self->ring, self->fd, &in) != 1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+/* An SQ thread runs where it was told to; the owner may name its own CPUs. */
+T_TEST_F(cpuset, sq_thread_is_no_owner)
+{
+	struct io_locality_hint in = home(self->in), out = home(self->out);
+	struct io_uring_params p;
+	struct t_ring ring;
+
+	memset(&p, 0, sizeof(p));
+	p.flags = IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF;
+	p.sq_thread_cpu = self->in;
+	ASSERT_EQ(0, t_ring_init_params(&ring, 4, &p));
+	ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
+	EXPECT_EQ(1, request(&ring, self->fd, &in));
+	EXPECT_EQ(-EPERM, request(&ring, self->fd, &out));
+	t_ring_exit(&ring);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,121 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run_all.sh [-l] [NAME...]: run tests and print one KTAP document.
+#
+# A NAME is a test (carry_dm), a group (carry), or anything a test's name begins
+# with; none means all. -l lists the tests instead. Tests are looked for beside
+# this script, else in $CPROV_TESTS.
+#
+# Exit status: 0 if nothing failed, 1 if something did, 2 if there is no such
+# test.
+#
+# What tests look at in the environment, all optional:
+#   CPROV_DEV          a drive to read from, such as /dev/disk/by-serial/NAME
+#   CPROV_SCRATCH_DEV  a drive to write to: what is on it is lost
+#   CPROV_KO           completion_provenance.ko
+#   CPROV_RELOADS      how often the module is reloaded under I/O
+
+here=$(cd "$(dirname "$0")" && pwd)
+dir=${CPROV_TESTS:-$here}
+
+tests()
+{
+	for path in "$dir"/abi_* "$dir"/perm_* "$dir"/carry_* "$dir"/steer_* "$dir"/fault_*; do
+		case $path in
+		*.*) continue ;;
+		esac
+		if [ -x "$path" ]; then
+			echo "${path##*/}"
+		fi
+	done
+}
+
+# The tests that the arguments name, each once, in the order of the list.
+chosen()
+{
+	for test in $(tests); do
+		[ $# -gt 0 ] || echo "$test"
+		for name; do
+			case $test in
+			"$name"*) echo "$test"; break ;;
+			esac
+		done
+	done
+}
+
+list=
+if [ "$1" = -l ]; then
+	list=1
+	shift
+fi
+for name; do
+	if [ -z "$(chosen "$name")" ]; then
+		echo "run_all.sh: no test '$name' in $dir" >&2
+		exit 2
+	fi
+done
+selected=$(chosen "$@")
+if [ -z "$selected" ]; then
+	echo "run_all.sh: no tests in $dir" >&2
+	exit 2
+fi
+if [ -n "$list" ]; then
+	echo "$selected"
+	exit 0
+fi
+
+# The first drive that has a serial number is good enough to be read.
+if [ -z "$CPROV_DEV" ]; then
+	for drive in /dev/disk/by-serial/*; do
+		if [ -b "$drive" ]; then
+			export CPROV_DEV="$drive"
+			break
+		fi
+	done
+fi
+
+# Indents a test's document, counts its results, and passes on its verdict. A
+# test that printed fewer results than it planned has not passed.
+# shellcheck disable=SC2016 # awk's, not the shell's
+merge='
+	/^(TAP|KTAP) version/ { print "    KTAP version 1"; next }
+	/^1\.\.[0-9]+/ { planned = substr($1, 4) + 0 }
+	/^not ok / { fail++ }
+	/^ok .*# SKIP/ { skip++; print "    " $0; next }
+	/^ok / { pass++ }
+	/^(ok|not ok|1\.\.)/ { print "    " $0; next }
+	/^exit [0-9]+$/ { status = $2; next }
+	{ sub(/^# */, ""); print "    # " $0 }
+	END {
+		done = pass + fail + skip
+		lost = planned > done ? planned - done : 0
+		bad = fail + lost || (status != 0 && status != 4) || !done
+		printf "%sok %d %s%s\n", bad ? "not " : "", nr, name,
+			!bad && !pass ? " # SKIP all of it" : ""
+		if (lost)
+			printf "# %s ended early: %d of %d results\n", name, done, planned
+		printf "%d %d %d\n", pass, fail + lost + (bad && !fail && !lost), skip >totals
+	}'
+
+# shellcheck disable=SC2086 # one word a test
+set -- $selected
+echo "KTAP version 1"
+echo "1..$#"
+totals=$(mktemp)
+trap 'rm -f "$totals"' EXIT
+nr=0 pass=0 fail=0 skip=0
+for test; do
+	nr=$((nr + 1))
+	echo "# $test"
+	# The kernel log tells to which test a splat belongs.
+	echo "cprov selftest: $test" 2>/dev/null >/dev/kmsg
+	{
+		"$dir/$test" 2>&1
+		echo "exit $?"
+	} | awk -v nr="$nr" -v name="$test" -v totals="$totals" "$merge"
+	read -r p f s <"$totals"
+	pass=$((pass + p)) fail=$((fail + f)) skip=$((skip + s))
+done
+echo "# Totals: pass:$pass fail:$fail xfail:0 xpass:0 skip:$skip error:0"
+[ "$fail" -eq 0 ]
