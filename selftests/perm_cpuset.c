@@ -232,7 +232,7 @@ T_TEST_F(cpuset, belongs_to_the_owner)
 	pid_t pid;
 
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
-	pid = fork();
+	pid = t_fork();
 	if (!pid) {
 		if (t_write(CGROUP "/cgroup.procs", "%d", getpid()))
 			_exit(2);

@@ -51,6 +51,8 @@ void t_undo(void (*fn)(const char *arg), const char *arg);
 /* The end: returns when all is undone. For FIXTURE_TEARDOWN(). */
 void t_undo_all(void);
 
+/* fork(), and the child dies with its parent. */
+pid_t t_fork(void);
 /* Run a program; its exit status, or -errno. Its output goes to stderr. */
 int t_run(const char *const argv[]);
 bool t_have_program(const char *name);

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -232,15 +233,29 @@ void t_undo_all(void)
 	waitpid(undo_pid, NULL, 0);
 }
 
-/* ---- programs ---- */
+/* ---- processes ---- */
+
+pid_t t_fork(void)
+{
+	pid_t parent = getpid(), pid;
+
+	fflush(NULL);
+	pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	/* It may have died before the signal was asked for. */
+	if (getppid() != parent)
+		_exit(1);
+	return 0;
+}
 
 int t_run(const char *const argv[])
 {
 	int status;
 	pid_t pid;
 
-	fflush(NULL);
-	pid = fork();
+	pid = t_fork();
 	if (pid < 0)
 		return -errno;
 	if (!pid) {

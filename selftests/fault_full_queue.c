@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The home's hardware queue is full: requests go elsewhere or wait, and all of
+ * them complete.
+ */
+#include <fcntl.h>
+
+#include "t_harness.h"
+
+#define NR	64
+
+T_FIXTURE(full_queue, T_KERNEL | T_ROOT | T_NULL_BLK | T_POLICY | T_TWO_CPUS)
+
+static void check(struct __test_metadata *_metadata, const char *options)
+{
+	static char buf[4096] __attribute__((aligned(4096)));
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus), fd;
+	static struct io_locality_hint hints[NR];
+	struct io_uring_cqe cqe;
+	struct t_ring ring;
+	struct t_dev dev;
+
+	T_OK(t_null_blk(&dev, t_text("submit_queues=%d %s", nr, options)));
+	fd = t_dev_open(&dev, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, t_ring_init(&ring, NR, 0));
+	ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < NR; i++) {
+			struct io_uring_sqe *sqe = t_sqe(&ring);
+
+			hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, cpus[nr - 1], i);
+			t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), i * 8192);
+			t_sqe_hint(sqe, &hints[i]);
+		}
+		ASSERT_EQ(0, t_submit(&ring, NR));
+		for (int i = 0; i < NR; i++) {
+			ASSERT_TRUE(t_cqe(&ring, &cqe));
+			ASSERT_EQ(sizeof(buf), cqe.res);
+		}
+	}
+}
+
+/* One tag a queue, and each request keeps it for a while. */
+T_TEST_F(full_queue, one_tag)
+{
+	check(_metadata, "hw_queue_depth=1 irqmode=2 completion_nsec=1000000");
+}
+
+T_TEST_F(full_queue, four_tags_shared_by_all)
+{
+	check(_metadata, "hw_queue_depth=4 shared_tag_bitmap=1 irqmode=2 completion_nsec=1000000");
+}
+
+/* Completed like a driver's, on a queue that may sleep. */
+T_TEST_F(full_queue, blocking)
+{
+	check(_metadata, "hw_queue_depth=2 memory_backed=1");
+}
+
+TEST_HARNESS_MAIN

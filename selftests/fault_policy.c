@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The policy comes and goes under I/O: nothing is lost, nothing completes
+ * twice, and without it requests complete as if they had no hint.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "t_harness.h"
+
+#define DEPTH	32
+
+FIXTURE(policy) {
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev dev;
+	int cpus[T_MAX_CPUS], nr;
+	int fd;
+};
+
+FIXTURE_SETUP(policy)
+{
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
+	ASSERT_EQ(0, t_ring_init(&self->ring, DEPTH, 0));
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	self->nr = t_cpus(self->cpus);
+}
+
+FIXTURE_TEARDOWN(policy)
+{
+	t_undo_all();
+}
+
+T_TEST_F(policy, absent)
+{
+	struct t_shot shots[8] = {};
+	int nr = self->nr < 8 ? self->nr : 8;
+
+	T_OK(t_null_blk(&self->dev, ""));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	T_OK(t_policy_unload());
+	for (int i = 0; i < nr; i++) {
+		shots[i].hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i], 0);
+		shots[i].submit_cpu = self->cpus[0];
+	}
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, nr));
+	for (int i = 0; i < nr; i++) {
+		EXPECT_EQ(4096, shots[i].res);
+		EXPECT_EQ(0, shots[i].nr_decided);
+		EXPECT_EQ(-1, shots[i].queue_reason);
+		EXPECT_EQ(self->cpus[0], shots[i].done_cpu);
+	}
+}
+
+/* Submitted with a policy, completed without one. */
+T_TEST_F(policy, unloaded_in_flight)
+{
+	static char buf[4096] __attribute__((aligned(4096)));
+	struct io_locality_hint hint;
+	bool in_flight = false;
+
+	for (unsigned long long s = 1; s <= 16 && !in_flight; s *= 2) {
+		T_OR_SKIP(t_slow_dev(&self->dev, s * 1000000000));
+		self->fd = t_dev_open(&self->dev, O_RDONLY);
+		ASSERT_LE(0, self->fd);
+		t_trace_start(&self->trace);
+		for (int i = 0; i < self->nr && i < DEPTH; i++) {
+			struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+			hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i], 1 + i);
+			t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), i * 8192);
+			t_sqe_hint(sqe, &hint);
+			ASSERT_EQ(0, t_submit(&self->ring, 0));
+		}
+		T_OK(t_policy_unload());
+		T_OK(t_trace_load(&self->trace));
+		in_flight = !t_find(&self->trace, "block_rq_complete", "dev", self->dev.dev);
+		for (int i = 0; i < self->nr && i < DEPTH; i++) {
+			EXPECT_EQ(4096, t_wait_res(&self->ring));
+		}
+		T_OK(t_trace_load(&self->trace));
+		T_OK(t_policy_load());
+	}
+	ASSERT_TRUE(in_flight);
+	EXPECT_EQ(NULL, t_find(&self->trace, "cprov_complete", "dev", self->dev.dev));
+}
+
+/* ---- under load ---- */
+
+struct shared {
+	volatile bool stop, failed;
+	volatile unsigned long long done;
+};
+
+/* Requests of all classes to all homes, each of which completes once. */
+static int read_on(FIXTURE_DATA(policy) *self, struct shared *shared)
+{
+	static char buf[DEPTH * 4096] __attribute__((aligned(4096)));
+	static struct io_locality_hint hints[DEPTH];
+	struct io_uring_cqe cqe;
+	unsigned char seen[DEPTH];
+	unsigned int base = 0;
+	struct t_ring ring;
+
+	if (t_ring_init(&ring, DEPTH, 0) || t_enable(&ring, NULL, NULL, 0))
+		return 2;
+	while (!shared->stop) {
+		for (int i = 0; i < DEPTH; i++) {
+			struct io_uring_sqe *sqe = t_sqe(&ring);
+
+			if (!i)
+				base = sqe->user_data;
+			hints[i] = t_hint_of(i % IO_LOCALITY_NR_CLASSES,
+					     self->cpus[i % self->nr], 1 + i % 7);
+			hints[i].budget_us = i % 3 ? T_LONG_US : 0;
+			t_prep_rw(sqe, IORING_OP_READ, self->fd, buf + i * 4096, 4096,
+				  (uint64_t)i * 8192);
+			t_sqe_hint(sqe, &hints[i]);
+		}
+		if (t_submit(&ring, DEPTH))
+			return 3;
+		memset(seen, 0, sizeof(seen));
+		for (int i = 0; i < DEPTH; i++) {
+			if (!t_cqe(&ring, &cqe) || cqe.res != 4096)
+				return 4;
+			if (cqe.user_data - base >= DEPTH || seen[cqe.user_data - base]++)
+				return 5;
+		}
+		if (t_cqe(&ring, &cqe))
+			return 6;
+		__atomic_add_fetch(&shared->done, DEPTH, __ATOMIC_RELAXED);
+	}
+	return 0;
+}
+
+/* Somebody always looks at the counters; they come and go as well. */
+static int look_on(struct shared *shared)
+{
+	long long sum = 0;
+
+	while (!shared->stop)
+		sum += t_counters_sum();
+	return sum == 1;
+}
+
+T_TEST_F(policy, reloaded_under_load)
+{
+	const char *env = getenv("CPROV_RELOADS");
+	int reloads = env ? atoi(env) : 50, status, code;
+	unsigned long long before = 0;
+	struct shared *shared;
+	pid_t pids[3];
+
+	T_OK(t_null_blk(&self->dev, t_text("submit_queues=%d", self->nr)));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, shared);
+	for (int i = 0; i < 3; i++) {
+		pids[i] = t_fork();
+		if (!pids[i]) {
+			code = i < 2 ? read_on(self, shared) : look_on(shared);
+			shared->failed = code;
+			_exit(code);
+		}
+	}
+	for (int i = 0; i < reloads; i++) {
+		/* Each state sees requests: otherwise this would prove little. */
+		for (int loaded = 0; loaded < 2; loaded++) {
+			const char *why = loaded ? t_policy_load() : t_policy_unload();
+			long long end = t_now_ms() + 60000;
+
+			EXPECT_EQ(NULL, (void *)why)
+				TH_LOG("reload %d: %s", i, why);
+			before = shared->done;
+			while (shared->done - before < 4 * DEPTH && t_now_ms() < end &&
+			       !shared->failed)
+				usleep(100);
+			EXPECT_LE(4 * DEPTH, shared->done - before)
+				TH_LOG("reload %d: requests stopped completing", i);
+		}
+		if (_metadata->exit_code)
+			break;
+	}
+	shared->stop = true;
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
+		EXPECT_EQ(0, status);
+	}
+	TH_LOG("%d reloads, %llu requests", reloads, shared->done);
+}
+
+TEST_HARNESS_MAIN

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The policy's knobs: switched off nothing is steered, and which classes are is
+ * the administrator's choice.
+ */
+#include <fcntl.h>
+
+#include "t_harness.h"
+
+#define KNOBS	"/sys/kernel/completion_provenance"
+
+FIXTURE(knobs) {
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev dev;
+	int submit, home;
+	int fd;
+};
+
+FIXTURE_SETUP(knobs)
+{
+	int cpus[T_MAX_CPUS], nr;
+
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_OK(t_null_blk(&self->dev, ""));
+	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	nr = t_cpus(cpus);
+	self->submit = cpus[0];
+	self->home = cpus[nr - 1];
+}
+
+FIXTURE_TEARDOWN(knobs)
+{
+	t_undo_all();
+}
+
+static void check(struct __test_metadata *_metadata, FIXTURE_DATA(knobs) *self,
+		  unsigned int class, int reason)
+{
+	struct t_shot shot = {
+		.hint = t_hint_of(class, self->home, 1),
+		.submit_cpu = self->submit,
+	};
+	long long before = t_counter("complete", class, reason);
+
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+	EXPECT_EQ(reason, shot.reason)
+		TH_LOG("%s: %s", t_class_name(class), t_reason_name(shot.reason));
+	EXPECT_EQ(reason, shot.queue_reason)
+		TH_LOG("%s: queue %s", t_class_name(class), t_reason_name(shot.queue_reason));
+	EXPECT_EQ(reason == T_STEERED ? self->home : -1, shot.chosen_cpu);
+	/* null_blk completes where it was submitted. */
+	EXPECT_EQ(reason == T_STEERED ? self->home : self->submit, shot.done_cpu);
+	EXPECT_EQ(before + 1, t_counter("complete", class, reason));
+}
+
+T_TEST_F(knobs, off_and_on)
+{
+	ASSERT_EQ(0, t_set(KNOBS "/enabled", "0"));
+	for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++)
+		check(_metadata, self, class, T_DISABLED);
+	ASSERT_EQ(0, t_set(KNOBS "/enabled", "1"));
+	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED);
+}
+
+/* Each class alone: the others are not steered. */
+T_TEST_F(knobs, classes)
+{
+	/* Of latency sharing the cache is enough: only a far home tells. */
+	bool near = t_share_cache(self->submit, self->home);
+
+	for (int steered = 0; steered < IO_LOCALITY_NR_CLASSES; steered++) {
+		ASSERT_EQ(0, t_set(KNOBS "/steer_classes", "%s", t_class_name(steered)));
+		for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++) {
+			if (class == steered && near && class != IO_LOCALITY_CLASS_STEP_CRITICAL)
+				continue;
+			check(_metadata, self, class, class == steered ? T_STEERED : T_CLASS);
+		}
+	}
+}
+
+T_TEST_F(knobs, no_class)
+{
+	ASSERT_EQ(0, t_set(KNOBS "/steer_classes", " "));
+	for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++)
+		check(_metadata, self, class, T_CLASS);
+}
+
+T_TEST_F(knobs, counters_reset)
+{
+	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED);
+	EXPECT_NE(0, t_counters_sum());
+	t_counters_reset();
+	EXPECT_EQ(0, t_counters_sum());
+	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED);
+	EXPECT_EQ(1, t_counter("complete", IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED));
+}
+
+TEST_HARNESS_MAIN
