@@ -6,6 +6,10 @@
 # guests of four topologies.  Prints where the completions ran, and writes
 # build/run/report.json (Documentation/report.rst).
 #
+# CPROV_RUN_DIR is another place for the results.  STOCK_KDIR and PATCHED_KDIR
+# name kernel build trees to use as they are, instead of building any.
+# CPROV_RUN_TIMEOUT is how many seconds a guest may take.
+#
 # Exit status: 0 all data are right and each hinted completion came home;
 # 1 something is not so; 2 the host is at fault.
 set -euo pipefail

@@ -79,7 +79,7 @@ static uint64_t read_counter(const char *path)
 	return n;
 }
 
-/* One number a file: counters/POINT/CLASS/REASON. */
+/* One number a file: POINT/CLASS/REASON, and deferred/WHERE. */
 void decisions_read(struct decisions *dec)
 {
 	glob_t paths;
@@ -90,7 +90,9 @@ void decisions_read(struct decisions *dec)
 	ret = glob(COUNTERS "/*/*/*", 0, NULL, &paths);
 	if (ret == GLOB_NOMATCH)
 		return;
-	if (ret)
+	if (!ret)
+		ret = glob(COUNTERS "/deferred/*", GLOB_APPEND, NULL, &paths);
+	if (ret && ret != GLOB_NOMATCH)
 		die("cannot list %s", COUNTERS);
 	dec->list = calloc(paths.gl_pathc, sizeof(*dec->list));
 	if (!dec->list)
@@ -104,6 +106,10 @@ void decisions_read(struct decisions *dec)
 		d->point = strtok(copy, "/");
 		d->io_class = strtok(NULL, "/");
 		d->reason = strtok(NULL, "/");
+		if (!d->reason) {
+			d->reason = d->io_class;
+			d->io_class = NULL;
+		}
 		d->count = read_counter(paths.gl_pathv[i]);
 	}
 	dec->nr = paths.gl_pathc;

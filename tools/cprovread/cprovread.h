@@ -109,7 +109,7 @@ void count_switches(struct switches *sw);
 struct decisions {
 	size_t nr;
 	struct decision {
-		char *point, *io_class, *reason;
+		char *point, *io_class, *reason; /* no class: deferred */
 		uint64_t count;
 	} * list;
 };

@@ -378,7 +378,7 @@ static void put_decisions(struct json *js, const struct decisions *dec,
 	for (i = 0; i < dec->nr; i++) {
 		const struct decision *d = &dec->list[i];
 
-		if (!strcmp(d->point, "complete") &&
+		if (d->io_class && !strcmp(d->point, "complete") &&
 		    !strcmp(d->io_class, io_class) && !decision_is_home(d))
 			json_number(js, d->reason, d->count);
 	}
@@ -390,7 +390,8 @@ static void put_decisions(struct json *js, const struct decisions *dec,
 		for (j = i; j < dec->nr &&
 			    !strcmp(dec->list[i].point, dec->list[j].point);
 		     j++)
-			if (!strcmp(dec->list[j].io_class, io_class))
+			if (!dec->list[j].io_class ||
+			    !strcmp(dec->list[j].io_class, io_class))
 				json_number(js, dec->list[j].reason,
 					    dec->list[j].count);
 		json_close(js, '}');

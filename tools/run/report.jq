@@ -9,7 +9,7 @@ def add_arrays: transpose | map(add);
 def add_objects: map(to_entries) | add // [] | group_by(.key)
 	| map({ key: .[0].key, value: (map(.value) | add) }) | from_entries;
 
-# Decisions: {complete: {steered: n, ...}, queue: {...}}.
+# Decisions: {complete: {steered: n, ...}, queue: {...}, deferred: {...}}.
 def add_points: . as $all | map(keys) | add // [] | unique
 	| map(. as $point | { key: $point, value: [$all[][$point] // {}] | add_objects })
 	| from_entries;

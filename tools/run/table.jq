@@ -7,10 +7,10 @@ def fields($widths): [., $widths] | transpose | map(.[0] as $v | .[1] as $w | $v
 	| join("");
 
 def widths: [8, 8, 7, 8, 9, 10, 6];
-def head: "  " + ("" | rpad(10))
+def head: "  " + ("" | rpad(10)) + ("kernel" | rpad(20))
 	+ (["reads", "remote", "ratio", "IPIs", "wakeups", "switches", "data"] | fields(widths))
 	+ "  completions on CPU 0, 1, ...";
-def row($name): "  " + ($name | rpad(10))
+def row($name): "  " + ($name | rpad(10)) + (.kernel // "-" | rpad(20))
 	+ ([.ios, .remote, (.remote_ratio | ratio), .ipis, .wakeups, .context_switches,
 	    (if .data_ok then "ok" else "BAD" end)] | fields(widths))
 	+ "  " + (.completions_per_cpu | map(tostring) | join(" "));
@@ -31,7 +31,8 @@ def more($what; $hinted; $stock): select($hinted > $stock)
 	| "  hinted has more \($what) than stock: \($hinted) against \($stock)";
 
 def decisions: to_entries | map(.key + ": " + (.value | to_entries
-	| map(select(.value > 0) | "\(.key) \(.value)") | join(", ")));
+	| map(select(.value > 0) | "\(.key) \(.value)") | join(", ")
+	| if . == "" then "none" else . end));
 
 "",
 "\(.name): \(.cpus // "?") CPUs, caches shared by \(.caches // "?" | gsub(" "; " | ")), \(.nodes // "?") node\(

@@ -23,8 +23,8 @@ def total: [.[]?] | add // 0;
 	   (select(.declined | total > 0)
 	    | "\($name), hinted: the policy declined \(.declined | to_entries
 	       | map(select(.value > 0) | "\(.value) times (\(.key))") | join(", "))"),
-	   (select(.decisions.complete | total == 0)
-	    | "\($name), hinted: the policy was never asked: is the module loaded?")),
+	   ((.decisions.complete | total) as $asked | select($asked < .ios)
+	    | "\($name), hinted: the policy was asked about \($asked) of \(.ios) completions")),
 	(select(.name == "one-queue") | .stock // empty
 	 | select(.errors == [] and .remote_ratio < 0.5)
 	 | "\($name), stock: remote ratio \(.remote_ratio), below 0.5: there was nothing to steer, so hinted proves nothing")
