@@ -1,0 +1,265 @@
+#!/bin/bash
+# check.sh: what can be said about the code without running it.
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools/vm/lib.sh
+. "$tools/vm/lib.sh"
+# shellcheck source=tools/steps.sh
+. "$tools/steps.sh"
+die_with_parent "$@"
+cd "$CPROV_TOP"
+
+line=${LINE:-6.12}
+patches=patches/$line
+tree=build/check/tree
+
+# ---- style ----
+
+c_files()
+{
+	git ls-files --cached --others --exclude-standard -- \
+		'module/*.[ch]' 'selftests/*.[ch]' 'tools/*.[ch]' 'uapi/*.h'
+}
+
+sh_files()
+{
+	git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run
+}
+
+# What checkpatch cannot know is in tools/check/checkpatch.allow: TYPE, the files
+# it is allowed in, and the reason.
+checkpatch_ignore()
+{
+	local type glob
+
+	while read -r type glob _; do
+		# shellcheck disable=SC2053 # a pattern
+		[[ $type == '#' || $1 != $glob ]] || printf '%s,' "$type"
+	done <"$tools/check/checkpatch.allow"
+}
+
+checkpatch()
+{
+	local file status=0
+
+	for file; do
+		perl "$tree/scripts/checkpatch.pl" --root "$tree" --strict --quiet --terse --show-types \
+			--ignore "$(checkpatch_ignore "$file")NONE" \
+			"$([[ $file == *.patch ]] && echo --patch || echo --file)" "$file" || status=1
+	done
+	return $status
+}
+
+checkpatch_patches()
+{
+	checkpatch "$patches"/0*.patch
+}
+
+checkpatch_sources()
+{
+	local -a files
+
+	mapfile -t files < <(c_files)
+	checkpatch "${files[@]}"
+}
+
+shell_scripts()
+{
+	sh_files | xargs shellcheck -x
+}
+
+formatted()
+{
+	c_files | xargs clang-format --style=file:"$tools/check/clang-format" --dry-run -Werror
+}
+
+# ---- the series ----
+
+series_is_complete()
+{
+	diff <(grep -v '^#' "$patches/series" | grep .) \
+		<(cd "$patches" && printf '%s\n' 0*.patch | grep -v cover-letter)
+	grep -q '^linux-source-' "$patches/base"
+	[[ -s $patches/0000-cover-letter.patch ]]
+}
+
+one_uapi_header()
+{
+	diff uapi/linux/completion_provenance.h "$tree/include/uapi/linux/completion_provenance.h"
+}
+
+uapi_alone()
+{
+	local dir=build/check/uapi lang std
+
+	mkdir -p "$dir"
+	echo '#include <linux/completion_provenance.h>' >"$dir/alone.c"
+	echo '#include <cprov.h>' >"$dir/helper.c"
+	for std in c99 c11 gnu17; do
+		gcc -std=$std -Wall -Wextra -Werror -Iuapi -fsyntax-only "$dir/alone.c"
+	done
+	for lang in c c++; do
+		gcc -x $lang -Wall -Wextra -Werror -Iuapi -fsyntax-only "$dir/alone.c"
+		gcc -x $lang -Wall -Wextra -Werror -Iuapi -fsyntax-only "$dir/helper.c"
+	done
+}
+
+kernel_doc()
+{
+	local -a files
+
+	mapfile -t files < <(git ls-files 'module/*.[ch]' 'uapi/linux/*.h')
+	perl "$tree/scripts/kernel-doc" -none -Werror "${files[@]}" "$tree"/block/blk-cprov.c \
+		"$tree"/include/linux/completion_provenance.h
+}
+
+# ---- the compiler ----
+
+# Objects of the directories that the series touches, as far as a configuration
+# has them.
+objects()
+{
+	printf '%s\n' block/ io_uring/ kernel/cgroup/cpuset.o kernel/fork.o drivers/block/loop.o \
+		drivers/nvme/host/ drivers/md/dm-crypt.o
+}
+
+# build_config NAME ARCH MAKE-ARGUMENTS... -- OPTION...: W=1 and sparse on the
+# touched files, with options on top of the guest's configuration.
+build_config()
+{
+	local name=$1 arch=$2 out=build/check/$1 target
+	local -a args=() targets=()
+	shift 2
+
+	while [[ $1 != -- ]]; do args+=("$1"); shift; done
+	shift
+	mkdir -p "$out"
+	cat "$tools"/vm/config/{base,patched}.config | sed 's/[[:space:]]*#.*//' >"$out/fragment"
+	printf '%s\n' "$@" >>"$out/fragment"
+	kmake() {
+		CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
+			make -s -C "$tree" O="$CPROV_TOP/$out" ARCH="$arch" "${args[@]}" -j"$(nproc)" "$@"
+	}
+	kmake KCONFIG_ALLCONFIG="$CPROV_TOP/$out/fragment" allnoconfig
+	for option; do
+		grep -qx "${option/=n/ is not set}" <(sed 's/^# //' "$out/.config") ||
+			! grep -q "^${option%%=*}=" "$out/.config" || { echo "$option was not taken"; return 1; }
+	done
+	kmake prepare
+	while read -r target; do
+		case $target in
+		block/ | drivers/nvme/host/ | drivers/block/loop.o | drivers/md/dm-crypt.o)
+			grep -q '^CONFIG_BLOCK=y' "$out/.config" || continue ;;
+		io_uring/) grep -q '^CONFIG_IO_URING=y' "$out/.config" || continue ;;
+		kernel/cgroup/*) grep -q '^CONFIG_CPUSETS=y' "$out/.config" || continue ;;
+		esac
+		case $target in
+		drivers/nvme/host/) grep -q '^CONFIG_BLK_DEV_NVME=y' "$out/.config" || continue ;;
+		drivers/block/loop.o) grep -q '^CONFIG_BLK_DEV_LOOP=[ym]' "$out/.config" || continue ;;
+		drivers/md/dm-crypt.o) grep -q '^CONFIG_DM_CRYPT=[ym]' "$out/.config" || continue ;;
+		esac
+		targets+=("$target")
+	done < <(objects)
+	kmake W=1 "${targets[@]}"
+	only_known_warnings "$name"
+}
+
+# W=1 speaks of the whole kernel; a line that names one of our files fails.
+only_known_warnings()
+{
+	! grep -E '(blk-cprov|completion_provenance|io_uring/locality|trace/events/cprov)[^ ]*:[0-9]+:.*(warning|error):' \
+		"$STEPS_DIR/build-$1.log"
+}
+
+sparse()
+{
+	local log
+
+	log=$(make -s -C "$tree" O="$CPROV_TOP/build/check/on" ARCH=x86_64 C=2 \
+		block/blk-cprov.o block/blk-mq.o block/blk-merge.o io_uring/locality.o \
+		io_uring/register.o io_uring/rw.o 2>&1)
+	printf '%s\n' "$log"
+	! grep -E '(blk-cprov|completion_provenance|locality)[^ ]*:[0-9]+:[0-9]+: (warning|error)' <<<"$log"
+}
+
+module_checks()
+{
+	local kdir log
+
+	kdir=$("$tools/vm/kernel.sh" path --variant patched) || { echo "no patched kernel is built"; return 4; }
+	make -s -C "$kdir" M="$CPROV_TOP/module" clean
+	log=$(make -s -C "$kdir" M="$CPROV_TOP/module" W=1 C=2 modules 2>&1) || { echo "$log"; return 1; }
+	printf '%s\n' "$log"
+	! grep -E 'warning|error' <<<"$log"
+}
+
+# ---- the documents ----
+
+rst_files()
+{
+	git ls-files --cached --others --exclude-standard -- 'Documentation/*.rst' README.md
+}
+
+# Every relative link and every file that is named like one exists.
+links()
+{
+	local file target status=0
+	# shellcheck disable=SC2016 # backquotes are Markdown's and rst's
+	local named='\]\([^)#: ]+\)|``?[A-Za-z_./-]+/[A-Za-z0-9_.-]+\.(rst|sh|c|h|md|config)``?'
+
+	while read -r file; do
+		while read -r target; do
+			[[ -e $(dirname "$file")/$target || -e $target || -e $tree/$target ]] ||
+				{ echo "$file: $target does not exist"; status=1; }
+		done < <(grep -oE "$named" "$file" | sed -E 's/^\]\(|\)$|`//g' | sort -u)
+	done < <(rst_files)
+	return $status
+}
+
+rst_parses()
+{
+	local file status=0
+
+	for file in Documentation/*.rst; do
+		rst2html --strict --halt=2 "$file" /dev/null || status=1
+	done
+	return $status
+}
+
+man_pages()
+{
+	local -a pages
+
+	mapfile -t pages < <(git ls-files 'tools/man/*.1')
+	[[ ${#pages[@]} -gt 0 ]]
+	! LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "${pages[@]}" 2>&1 >/dev/null | grep .
+}
+
+rm -rf "$tree"
+mkdir -p build/check
+VARIANT=patched "$tools/vm/source.sh" link "$CPROV_TOP/$tree"
+
+x86=(CC='ccache gcc' HOSTCC='ccache gcc')
+arm=(CROSS_COMPILE=aarch64-linux-gnu- CC='ccache aarch64-linux-gnu-gcc' HOSTCC='ccache gcc')
+
+steps_begin check 19
+step series series_is_complete
+step uapi-header-is-the-patch one_uapi_header
+step uapi-alone uapi_alone
+step checkpatch-patches checkpatch_patches
+step checkpatch-sources checkpatch_sources
+step clang-format formatted
+step shellcheck shell_scripts
+step kernel-doc kernel_doc
+step links links
+step rst rst_parses
+step man-pages man_pages
+step build-on build_config on x86_64 "${x86[@]}" --
+step sparse sparse
+step build-off build_config off x86_64 "${x86[@]}" -- CONFIG_COMPLETION_PROVENANCE=n
+step build-up build_config up x86_64 "${x86[@]}" -- CONFIG_SMP=n CONFIG_NUMA=n
+step build-no-io_uring build_config no-io_uring x86_64 "${x86[@]}" -- CONFIG_IO_URING=n
+step build-i386 build_config i386 i386 "${x86[@]}" -- CONFIG_64BIT=n
+step build-arm64 build_config arm64 arm64 "${arm[@]}" --
+step module module_checks
+steps_end

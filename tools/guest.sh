@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# Sourced after lib.sh by what runs tests in guests: builds the module and the
+# selftests for a kernel, and runs some of them in a guest.
+
+guest_dir=$CPROV_TOP/build/guest
+
+# guest_build KDIR: what the guests of this kernel need. The module is built in
+# a copy: its objects belong to one kernel. $guest_module is another source of it.
+guest_build()
+{
+	local kdir=$1
+
+	mkdir -p "$guest_dir"
+	rm -rf "$guest_dir/module" "$guest_dir"/*.ko
+	cp -a "${guest_module:-$CPROV_TOP/module}" "$guest_dir/module"
+	make -s -C "$kdir" M="$guest_dir/module" modules >"$guest_dir/module.log" 2>&1 ||
+		die "the module does not build" "$guest_dir/module.log" "tail $guest_dir/module.log"
+	cp "$guest_dir"/module/*.ko "$guest_dir/"
+	make -s -j"$(nproc)" -C "$CPROV_TOP/selftests" KDIR="$kdir" OUTPUT="$guest_dir/selftests" \
+		>"$guest_dir/selftests.log" 2>&1 ||
+		die "the selftests do not build" "$guest_dir/selftests.log" "tail $guest_dir/selftests.log"
+	cp "$CPROV_TOP/selftests/run_all.sh" "$guest_dir/selftests/"
+}
+
+# guest_selftests NAME KDIR TOPOLOGY [BOOT-OPTION...] -- [TEST...]: the status of
+# the guest; its KTAP on stdout; PASSED FAILED SKIPPED in $STEPS_DIR/guest.totals.
+guest_selftests()
+{
+	local name=$1 kdir=$2 topology=$3 status=0 log=$CPROV_TOP/build/vm/$1/log
+	local -a options=()
+	shift 3
+
+	while [[ $1 != -- ]]; do options+=("$1"); shift; done
+	shift
+	"$CPROV_TOP/tools/vm/boot.sh" --name "$name" --kernel "$kdir" --topology "$topology" \
+		--drive serial=cprov-test,size=256M --drive serial=cprov-scratch,size=256M \
+		--add "$guest_dir/selftests:/selftests" \
+		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
+		--timeout "${GUEST_TIMEOUT:-600}" "${options[@]}" -- \
+		env CPROV_DEV=/dev/disk/by-serial/cprov-test \
+		CPROV_SCRATCH_DEV=/dev/disk/by-serial/cprov-scratch \
+		CPROV_KO=/lib/cprov/completion_provenance.ko \
+		CPROV_RELOADS="${CPROV_RELOADS:-50}" \
+		/selftests/run_all.sh "$@" || status=$?
+	cat "$log"
+	# The last totals line is run_all.sh's own.
+	sed -nE 's/^# Totals: pass:([0-9]+) fail:([0-9]+) xfail:([0-9]+) xpass:[0-9]+ skip:([0-9]+) error:([0-9]+).*/\1 \2 \4/p' \
+		"$log" | tail -n 1 >"${STEPS_DIR:-/tmp}/guest.totals"
+	return $status
+}

@@ -1,0 +1,19 @@
+#!/bin/bash
+# nightly.sh: everything, however long it takes.
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools/vm/lib.sh
+. "$tools/vm/lib.sh"
+# shellcheck source=tools/steps.sh
+. "$tools/steps.sh"
+die_with_parent "$@"
+cd "$CPROV_TOP"
+
+steps_begin nightly 6
+CPROV_RELOADS=1000 step test "$tools/test.sh"
+step check "$tools/check.sh"
+step mutants "$tools/mutants.sh"
+step bisect "$tools/bisect.sh"
+DEBUG=kasan step test-kasan "$tools/test.sh"
+DEBUG=kcsan step test-kcsan "$tools/test.sh"
+steps_end

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# Sourced after lib.sh by scripts that are a list of steps: runs each, keeps its
+# output, prints a KTAP line, and counts.
+
+# steps_begin NAME TOTAL: output goes to build/NAME/STEP.log.
+steps_begin()
+{
+	STEPS_NAME=$1 STEPS_TOTAL=$2 STEPS_BEGIN=$SECONDS
+	STEPS_DIR=$CPROV_TOP/build/$1
+	STEPS_PASSED=0 STEPS_FAILED=0 STEPS_SKIPPED=0 STEPS_DONE=0
+	mkdir -p "$STEPS_DIR"
+	rm -f "$STEPS_DIR"/*.log "$STEPS_DIR/totals"
+	printf 'TAP version 13\n1..%d\n' "$2"
+}
+
+# What the steps that are over took tells when the rest will be.
+steps_left()
+{
+	local elapsed=$((SECONDS - STEPS_BEGIN))
+
+	((STEPS_DONE)) || return 0
+	printf ', about %s left' "$(duration $((elapsed * (STEPS_TOTAL - STEPS_DONE) / STEPS_DONE)))"
+}
+
+# step NAME COMMAND...: status 4 of the command means skipped, and the last line
+# that it printed says why, as kselftest has it.
+step()
+{
+	local name=$1 status=0 begin=$SECONDS logfile
+	shift
+
+	logfile=$STEPS_DIR/${name//[^A-Za-z0-9_.-]/-}.log
+	log "# $name$(steps_left)"
+	# A subshell of its own, so that set -e holds inside and not outside.
+	set +e
+	(set -e; "$@") >"$logfile" 2>&1 </dev/null
+	status=$?
+	set -e
+	STEPS_DONE=$((STEPS_DONE + 1))
+	case $status in
+	0)
+		STEPS_PASSED=$((STEPS_PASSED + 1))
+		printf 'ok %d - %s # %ds\n' "$STEPS_DONE" "$name" $((SECONDS - begin))
+		;;
+	4)
+		STEPS_SKIPPED=$((STEPS_SKIPPED + 1))
+		printf 'ok %d - %s # SKIP %s\n' "$STEPS_DONE" "$name" "$(tail -n 1 "$logfile")"
+		;;
+	*)
+		STEPS_FAILED=$((STEPS_FAILED + 1))
+		printf 'not ok %d - %s # status %d, %s\n' "$STEPS_DONE" "$name" "$status" "$logfile"
+		tail -n "${STEPS_TAIL:-25}" "$logfile" | sed 's/^/#   /'
+		;;
+	esac
+}
+
+# steps_count PASSED FAILED SKIPPED: add what a step counted inside itself.
+steps_count()
+{
+	STEPS_PASSED=$((STEPS_PASSED + $1))
+	STEPS_FAILED=$((STEPS_FAILED + $2))
+	STEPS_SKIPPED=$((STEPS_SKIPPED + $3))
+}
+
+# Prints and keeps the totals; the status says whether all is well.
+steps_end()
+{
+	printf '%d %d %d\n' "$STEPS_PASSED" "$STEPS_FAILED" "$STEPS_SKIPPED" >"$STEPS_DIR/totals"
+	printf '# %s: %d passed, %d failed, %d skipped in %s\n' "$STEPS_NAME" "$STEPS_PASSED" \
+		"$STEPS_FAILED" "$STEPS_SKIPPED" "$(duration $((SECONDS - STEPS_BEGIN)))"
+	((STEPS_FAILED == 0 && STEPS_PASSED > 0))
+}

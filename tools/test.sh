@@ -1,0 +1,105 @@
+#!/bin/bash
+# test.sh: the selftests in guests, in every topology, and what compares kernels.
+#
+#   DEBUG=kasan make test     the same on a kernel with KASAN and lockdep
+#   TESTS='carry steer' ...   only these groups (selftests/run_all.sh), and
+#                             nothing but the selftests
+#   TOPOLOGIES='one-queue'    only these
+#
+# Exit status: 0 all passed, 1 some failed, 2 the host is at fault.
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools/vm/lib.sh
+. "$tools/vm/lib.sh"
+# shellcheck source=tools/steps.sh
+. "$tools/steps.sh"
+# shellcheck source=tools/guest.sh
+. "$tools/guest.sh"
+die_with_parent "$@"
+cd "$CPROV_TOP"
+
+debug=${DEBUG:-none}
+read -ra only <<<"${TESTS:-}"
+read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc one-cpu one-queue few-queues queue-per-cpu two-node eight-cpu}"
+
+# What does not depend on the topology runs in the first; where completions go
+# is asked in all of them.
+groups_for()
+{
+	if ((${#only[@]})); then
+		printf '%s\n' "${only[@]}"
+	elif [[ $1 == "${topologies[0]}" ]]; then
+		printf '%s\n' abi perm carry steer fault
+	else
+		echo steer
+	fi
+}
+
+selftests_in()
+{
+	local topology=$1 name=test-$1
+	local -a groups
+	shift
+
+	mapfile -t groups < <(groups_for "$topology")
+	guest_selftests "$name" "$patched" "$topology" "$@" -- "${groups[@]}"
+}
+
+# What a guest counted inside itself is counted here, not the guest as one.
+selftest_step()
+{
+	step "$@"
+	if [[ -s $STEPS_DIR/guest.totals ]]; then
+		local -i passed failed skipped
+
+		read -r passed failed skipped <"$STEPS_DIR/guest.totals"
+		rm "$STEPS_DIR/guest.totals"
+		steps_count "$passed" "$failed" "$skipped"
+	fi
+}
+
+module_in_guest()
+{
+	"$tools/vm/boot.sh" --name test-kunit --kernel "$patched" --topology one-queue \
+		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
+		--add "$guest_dir/completion_provenance_kunit.ko:/lib/cprov/completion_provenance_kunit.ko" \
+		--stream -- sh -c 'insmod /lib/cprov/completion_provenance.ko &&
+			insmod /lib/cprov/completion_provenance_kunit.ko &&
+			cat /sys/kernel/debug/kunit/*/results && ! grep -q "^ *not ok" /sys/kernel/debug/kunit/*/results'
+}
+
+# On a kernel that knows nothing of hints each test is skipped, and says why.
+stock_skips()
+{
+	local stock
+
+	stock=$("$tools/vm/kernel.sh" build --variant stock)
+	guest_selftests test-stock "$stock" one-queue -- abi perm carry steer fault
+	rm -f "$STEPS_DIR/guest.totals"
+}
+
+# Patched without hints is stock: the same completions on each CPU, scenario by
+# scenario, and IPIs that differ by no more than two runs of one kernel do.
+unhinted_is_stock()
+{
+	jq -e -f "$tools/run/unhinted.jq" build/run/report.json
+}
+
+patched=$("$tools/vm/kernel.sh" build --variant patched --debug "$debug")
+guest_build "$patched"
+
+total=$((${#topologies[@]} + 1))
+((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 4)); }
+steps_begin test "$total"
+((${#only[@]})) || step kunit module_in_guest
+for topology in "${topologies[@]}"; do
+	selftest_step "selftests-$topology" selftests_in "$topology"
+done
+selftest_step selftests-threadirqs selftests_in one-queue --append threadirqs
+if ! ((${#only[@]})) && [[ $debug == none ]]; then
+	step harness "$tools/vm/selftest.sh" "$patched"
+	step stock-skips stock_skips
+	step run "$tools/run.sh"
+	step unhinted-is-stock unhinted_is_stock
+fi
+steps_end
