@@ -17,8 +17,7 @@ def add_points: . as $all | map(keys) | add // [] | unique
 def sum_of($key): map(.[$key]) | add;
 
 def status_text: {
-	"0": "ok", "1": "a read failed, or its counts do not add up", "2": "the host is at fault",
-	"3": "the guest was lost", "4": "the kernel log has a splat"
+	"2": "the host is at fault", "3": "the guest was lost", "4": "the kernel log has a splat"
 }[tostring] // "the harness ended with status \(.)";
 
 # One of stock, unhinted and hinted; null where no guest was to run it.
@@ -44,13 +43,15 @@ def mode($name; $variant; $guests):
 		completions_per_cpu: ($reads | map(.completions_per_cpu) | add_arrays),
 		map: ($reads | map(.map) | transpose | map(add_arrays)),
 		decisions: ($reads | map(.decisions) | add_points),
-		errors: ([$missing[] | "no result for \(.)"]
-			+ (if $guest.status == 0 then [] else [$guest.status | status_text] end)
-			+ [$reads[] | .label as $l | .errors[] | "\($l): \(.)"]),
+		errors: ([$reads[] | (.label | split(" ")[1]) as $part | .errors[] | "\($part): \(.)"]
+			+ (if $missing == [] then [] else ["no result for \($missing | join(", "))"] end)
+			+ (if $guest.status > 1 then [$guest.status | status_text] else [] end)),
 		files: $guest.files,
 		parts: ($reads | map({ key: (.label | split(" ")[1]), value: del(.label) })
 			| from_entries)
 	}
+	# Unloading the module may fail after all reads went well.
+	| .errors |= (if . == [] and $guest.status != 0 then ["the script in the guest failed"] else . end)
 	| .remote_ratio = (if .ios > 0 then .remote / .ios else null end)
 	end;
 

@@ -8,12 +8,13 @@ def total: [.[]?] | add // 0;
 .scenarios[]
 | .name as $name
 | (
-	((.stock, .unhinted, .hinted) | select(. == null)
-	 | "\($name): a mode was not run"),
+	(("stock", "unhinted", "hinted") as $mode | select(.[$mode] == null)
+	 | "\($name), \($mode): not run"),
 	(to_entries[] | select(.key == ("stock", "unhinted", "hinted") and .value != null)
 	 | .key as $mode | .value
-	 | (.errors[] | "\($name), \($mode): \(.)"),
-	   (select(.data_ok | not)
+	 | .files as $files
+	 | (.errors[] | "\($name), \($mode): \(.) (\($files)/)"),
+	   (select(.errors == [] and (.data_ok | not))
 	    | "\($name), \($mode): the data read are not proven to be those written")),
 	(.hinted // empty
 	 | select(.errors == [])
