@@ -40,15 +40,16 @@ crypto_settings()
 	[[ $accel != tcg ]] || echo OPENSSL_ia32cap=0:0
 }
 
-# One boot; $name.out gets what the guest wrote.
-boot()
+# Run one guest, and leave what it wrote in $dir/guest-SCENARIO-VARIANT.json.
+run_guest()
 {
-	local scenario=$1 variant=$2 kdir=$3 name=$4
+	local scenario=$1 variant=$2 kdir=$3 name=run-$1-$2 status=0
 	local -a add=()
-	shift 4
+	shift 3
 
 	[[ $variant == stock ]] ||
 		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
+	: >"$dir/$name.out"
 	# shellcheck disable=SC2046 # no settings are no words
 	"$tools/vm/boot.sh" --kernel "$kdir" --topology "$scenario" --name "$name" \
 		--drive "serial=run,file=$dir/drive.img,snapshot" \
@@ -57,32 +58,7 @@ boot()
 		--out "$dir/$name.out" --timeout "$deadline" -- \
 		env $(crypto_settings) bash /lib/cprov/guest.sh \
 		"$(jq -r .sha256 "$dir/drive.json")" "$(jq -r .offset "$dir/drive.json")" \
-		"$(jq -r .bytes "$dir/drive.json")" "$@"
-}
-
-# The emulator, not the kernel: a CPU meets the breakpoint of a code patch that
-# is over, for its translation is stale.  Seen in stock kernels while they boot;
-# once anything of ours has run, no splat is excused.
-emulator_raced()
-{
-	local name=$1 status=$2
-
-	[[ $status == 4 && $accel == tcg && ! -s $dir/$name.out ]] &&
-		grep -qs 'Oops: int3:' "$CPROV_TOP/build/vm/$name/console"
-}
-
-# Run one guest, and leave what it wrote in $dir/guest-SCENARIO-VARIANT.json.
-run_guest()
-{
-	local scenario=$1 variant=$2 name=run-$1-$2 status=0
-
-	: >"$dir/$name.out"
-	boot "$1" "$2" "$3" "$name" "${@:4}" || status=$?
-	if emulator_raced "$name" "$status"; then
-		log "taken for a race of the emulator, before anything was measured: booting once more"
-		status=0
-		boot "$1" "$2" "$3" "$name" "${@:4}" || status=$?
-	fi
+		"$(jq -r .bytes "$dir/drive.json")" "$@" || status=$?
 	# A lost guest may leave half a line.
 	jq -R 'fromjson? // empty' <"$dir/$name.out" |
 		jq -s --arg scenario "$scenario" --arg variant "$variant" --argjson status "$status" \

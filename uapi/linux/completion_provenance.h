@@ -63,15 +63,16 @@
  *   -EPERM   a home outside the cpuset of the task that enabled the ring;
  *            IO_LOCALITY_CLASS_STEP_CRITICAL on a ring enabled without
  *            CAP_SYS_NICE (unless the sysctl
- *            kernel.completion_provenance_step_critical is 1); hints switched
- *            off by the sysctl kernel.completion_provenance
+ *            kernel.completion_provenance_step_critical is 1); ENABLE or
+ *            UPDATE while the sysctl kernel.completion_provenance is 0, which
+ *            makes requests be treated as if their ring had not opted in
  *   -EBUSY   IO_LOCALITY_ENABLE on a ring that has opted in
  *   -ENXIO   IO_LOCALITY_UPDATE or _DISABLE on a ring that has not
  *   -EACCES  the ring is restricted and IORING_REGISTER_LOCALITY is not among
  *            the register ops it allows
  *   -ENOMEM  no memory, or the memory cgroup's limit is reached
- * An allowed home that is offline is accepted: the completion then runs where
- * it would have run without a hint, and is counted.
+ * A home that is offline is accepted, as it disturbs nobody: the completion then
+ * runs where it would have run without a hint, and is counted.
  *
  * A program built against this header runs unchanged on every kernel that has
  * the feature; the numbers below do not collide with upstream's.
@@ -127,7 +128,10 @@ enum io_locality_class {
 #define IO_LOCALITY_BOUNDED_BATCH	(1U << 1)
 /* The flow repeats: keep memory registrations for it. */
 #define IO_LOCALITY_REUSE_REGISTRATION	(1U << 2)
-/* Home is wherever the submitting task is at completion time. */
+/*
+ * Home is wherever the submitting task is at completion time. Taken to be where
+ * it is when the request is issued, as yet.
+ */
 #define IO_LOCALITY_FOLLOW_TASK		(1U << 3)
 
 #define IO_LOCALITY_FLAGS_ALL		(IO_LOCALITY_ANTI_MIGRATE | \
@@ -144,9 +148,10 @@ enum io_locality_class {
  *	@home_cpu -1 and a node: any CPU of that node.
  * @io_class: enum io_locality_class.
  * @flags: IO_LOCALITY_* flags.
- * @budget_us: Active window in microseconds from submission, 0 = the policy's
- *	default for the class. Past it the request is treated as
- *	IO_LOCALITY_CLASS_THROUGHPUT. Kept to within one eighth, rounded up.
+ * @budget_us: Active window in microseconds, 0 = the policy's default for the
+ *	class. Past it the request is treated as IO_LOCALITY_CLASS_THROUGHPUT.
+ *	It starts when the device's driver is given a request, anew on each of a
+ *	stack of devices, and is kept to within one eighth, rounded up.
  */
 struct io_locality_hint {
 	__u32	flow_id;

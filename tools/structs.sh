@@ -1,0 +1,81 @@
+#!/bin/bash
+# structs.sh: what the series costs in memory: sizes of the structs that every
+# I/O allocates, before and after, on the guest's configuration and on Debian's.
+#
+# Exit status: 1 if one grew by more than it may: struct kiocb and io_kiocb by
+# nothing, bio by 8 bytes, request by 16.
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools/vm/lib.sh
+. "$tools/vm/lib.sh"
+die_with_parent "$@"
+
+line=${LINE:-6.12}
+work=$CPROV_TOP/build/structs
+debian=/usr/src/linux-config-$line/config.amd64_none_amd64.xz
+status=0
+
+size_in()
+{
+	pahole -C "$1" "$2" 2>/dev/null | sed -n 's/.*size: \([0-9]*\), cachelines: \([0-9]*\).*/\1 \2/p' | head -n 1
+}
+
+# Two objects that between them know all four structs.
+debian_object()
+{
+	local variant=$1 tree=$work/$1-tree out=$work/$1-obj
+
+	rm -rf "$tree"
+	VARIANT=$variant "$tools/vm/source.sh" link "$tree"
+	mkdir -p "$out"
+	xz -dc "$debian" >"$out/.config"
+	[[ $variant == stock ]] || echo CONFIG_COMPLETION_PROVENANCE=y >>"$out/.config"
+	# Its keys are Debian's own, and BTF of two objects is nobody's.
+	printf '%s\n' CONFIG_SYSTEM_TRUSTED_KEYS='""' CONFIG_SYSTEM_REVOCATION_KEYS='""' \
+		'# CONFIG_DEBUG_INFO_BTF is not set' '# CONFIG_RUST is not set' >>"$out/.config"
+	kmake() {
+		CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
+			make -s -C "$tree" O="$out" CC='ccache gcc' HOSTCC='ccache gcc' -j"$(nproc)" "$@"
+	}
+	{ kmake olddefconfig && kmake prepare && kmake io_uring/rw.o; } >"$work/$variant.log" 2>&1 ||
+		die "an object with Debian's configuration does not build" "$work/$variant.log"
+	printf '%s\n' "$out/io_uring/rw.o"
+}
+
+row()
+{
+	local config=$1 name=$2 allowed=$3 before after
+
+	before=$(size_in "$name" "$4")
+	after=$(size_in "$name" "$5")
+	[[ -n $before && -n $after ]] || die "no struct $name in the debug information" "$4, $5"
+	printf '%-8s %-10s %6d %6d %+6d %8d %6d\n' "$config" "$name" "${before% *}" "${after% *}" \
+		$((${after% *} - ${before% *})) "${before#* }" "${after#* }"
+	((${after% *} - ${before% *} <= allowed)) || {
+		log "struct $name grew by more than $allowed bytes"
+		status=1
+	}
+}
+
+rows()
+{
+	row "$1" kiocb 0 "$2" "$3"
+	row "$1" io_kiocb 0 "$2" "$3"
+	row "$1" bio 8 "$2" "$3"
+	row "$1" request 16 "$2" "$3"
+}
+
+mkdir -p "$work"
+printf '%-8s %-10s %6s %6s %6s %8s %6s\n' config struct before after growth lines lines
+stock=$("$tools/vm/kernel.sh" build --variant stock)
+patched=$("$tools/vm/kernel.sh" build --variant patched)
+rows guest "$stock/vmlinux" "$patched/vmlinux"
+if [[ -r $debian ]]; then
+	before=$(debian_object stock)
+	after=$(debian_object patched)
+	rows debian "$before" "$after"
+else
+	log "Debian's configuration is not installed: apt-get install linux-config-$line"
+	exit 4
+fi
+exit $status
