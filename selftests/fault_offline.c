@@ -204,6 +204,10 @@ T_TEST_F(offline, again_and_again_null_blk)
 
 T_TEST_F(offline, again_and_again_drive)
 {
+	struct t_shot shot = {
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home, 0),
+		.submit_cpu = self->first,
+	};
 	const char *drive = getenv("CPROV_DEV");
 
 	if (!drive)
@@ -212,7 +216,11 @@ T_TEST_F(offline, again_and_again_drive)
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	hammer(_metadata, self);
-	shoot(_metadata, self, T_STEERED, self->home);
+
+	/* Its queue and its interrupt are back as well, if it has one. */
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+	EXPECT_EQ(4096, shot.res);
+	EXPECT_EQ(self->home, shot.done_cpu);
 }
 
 TEST_HARNESS_MAIN

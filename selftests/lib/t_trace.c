@@ -76,6 +76,12 @@ const char *t_trace_open(struct t_trace *trace, const char *events)
 	memset(trace, 0, sizeof(*trace));
 	snprintf(trace->dir, sizeof(trace->dir), TRACEFS "/instances/cprov-%d-%d", getpid(),
 		 serial++);
+	/*
+	 * The instance inherits it. Names of tasks are not looked at, and
+	 * recording them would patch the scheduler each time an instance comes
+	 * or goes.
+	 */
+	t_set(TRACEFS "/options/record-cmd", "0");
 	if (mkdir(trace->dir, 0700))
 		return t_text("%s: %s", trace->dir, strerror(errno));
 	t_undo(instance_undo, trace->dir);

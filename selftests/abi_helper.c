@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * uapi/cprov.h, the helper over liburing: what it writes is what the kernel
+ * reads, and on a kernel without completion provenance it writes nothing.
+ */
+#include <cprov.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include "t_harness.h"
+
+FIXTURE(helper) {
+	struct io_uring ring;
+	struct cprov_ring cr;
+	struct io_uring_sqe *sqe;
+	char byte;
+	int fd;
+};
+
+FIXTURE_SETUP(helper)
+{
+	int ret = io_uring_queue_init(4, &self->ring, 0);
+
+	if (ret)
+		T_SKIP("no ring: %s", strerror(-ret));
+	self->fd = memfd_create("file", 0);
+	ASSERT_EQ(1, write(self->fd, "a", 1));
+	self->sqe = io_uring_get_sqe(&self->ring);
+	io_uring_prep_read(self->sqe, self->fd, &self->byte, 1, 0);
+}
+
+FIXTURE_TEARDOWN(helper)
+{
+	t_undo_all();
+}
+
+static int submit(FIXTURE_DATA(helper) *self)
+{
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	ret = io_uring_submit_and_wait(&self->ring, 1);
+	if (ret < 0)
+		return ret;
+	io_uring_peek_cqe(&self->ring, &cqe);
+	ret = cqe->res;
+	io_uring_cqe_seen(&self->ring, cqe);
+	return ret;
+}
+
+/* A program need not ask: without support all of it does nothing. */
+T_TEST_F(helper, is_inert_without_support)
+{
+	struct io_locality_hint hint = cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
+	struct io_uring_sqe before = *self->sqe;
+
+	if (!t_need(T_KERNEL))
+		T_SKIP("this kernel has completion provenance");
+	EXPECT_EQ(0, cprov_ring_enable(&self->cr, &self->ring, &hint, NULL, 0));
+	EXPECT_FALSE(self->cr.active);
+	cprov_prep_hint(&self->cr, self->sqe, &hint);
+	cprov_prep_slot(&self->cr, self->sqe, 3);
+	cprov_prep_flags(&self->cr, self->sqe, IO_LOCALITY_SQE_PREFETCH);
+	EXPECT_EQ(0, memcmp(&before, self->sqe, sizeof(before)));
+	EXPECT_EQ(0, cprov_ring_update(&self->cr, &hint, 0, NULL, 0));
+	EXPECT_EQ(1, submit(self));
+	EXPECT_EQ(0, cprov_ring_disable(&self->cr));
+}
+
+T_TEST_F(helper, opts_in_and_out)
+{
+	struct io_locality_hint hint = cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
+	struct io_locality_slot slot = t_slot_of(&hint);
+	struct io_locality_probe probe;
+
+	T_NEED(T_KERNEL);
+	ASSERT_EQ(0, cprov_probe(-1, &probe));
+	EXPECT_EQ(IO_LOCALITY_ABI_VERSION, probe.abi_version);
+	ASSERT_EQ(1, cprov_ring_enable(&self->cr, &self->ring, &hint, &slot, 1));
+	EXPECT_TRUE(self->cr.active);
+	EXPECT_EQ(0, cprov_ring_update(&self->cr, &hint, 0, &slot, 1));
+	EXPECT_EQ(-EINVAL, cprov_ring_update(&self->cr, NULL, 1, &slot, 1));
+	EXPECT_EQ(1, submit(self));
+	EXPECT_EQ(0, cprov_ring_disable(&self->cr));
+	EXPECT_FALSE(self->cr.active);
+	EXPECT_EQ(0, cprov_ring_disable(&self->cr));
+}
+
+/* The kernel has it and refuses: that a program must hear of. */
+T_TEST_F(helper, passes_refusals_on)
+{
+	struct io_locality_hint hint = cprov_hint(IO_LOCALITY_NR_CLASSES, 100);
+
+	T_NEED(T_KERNEL);
+	EXPECT_EQ(-EINVAL, cprov_ring_enable(&self->cr, &self->ring, &hint, NULL, 0));
+	EXPECT_FALSE(self->cr.active);
+}
+
+/* Each function sets what it says: seen by what the kernel refuses. */
+T_TEST_F(helper, writes_where_the_kernel_reads)
+{
+	struct io_locality_hint hint = cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
+	struct io_locality_slot slots[2] = { t_slot_of(&hint), t_slot_of(&hint) };
+
+	T_NEED(T_KERNEL);
+	ASSERT_EQ(1, cprov_ring_enable(&self->cr, &self->ring, &hint, slots, 2));
+	cprov_prep_slot(&self->cr, self->sqe, 1);
+	EXPECT_EQ(1, submit(self));
+
+	self->sqe = io_uring_get_sqe(&self->ring);
+	io_uring_prep_read(self->sqe, self->fd, &self->byte, 1, 0);
+	cprov_prep_slot(&self->cr, self->sqe, 2);
+	EXPECT_EQ(-EINVAL, submit(self));
+
+	self->sqe = io_uring_get_sqe(&self->ring);
+	io_uring_prep_read(self->sqe, self->fd, &self->byte, 1, 0);
+	cprov_prep_hint(&self->cr, self->sqe, &hint);
+	EXPECT_EQ(1, submit(self));
+
+	hint.io_class = IO_LOCALITY_NR_CLASSES;
+	self->sqe = io_uring_get_sqe(&self->ring);
+	io_uring_prep_read(self->sqe, self->fd, &self->byte, 1, 0);
+	cprov_prep_hint(&self->cr, self->sqe, &hint);
+	EXPECT_EQ(-EINVAL, submit(self));
+
+	self->sqe = io_uring_get_sqe(&self->ring);
+	io_uring_prep_read(self->sqe, self->fd, &self->byte, 1, 0);
+	cprov_prep_flags(&self->cr, self->sqe, IO_LOCALITY_SQE_ALL + 1);
+	EXPECT_EQ(-EINVAL, submit(self));
+}
+
+/* Stable over builds and machines: flows are compared across them. */
+T_TEST_F(helper, flow_ids)
+{
+	EXPECT_EQ(cprov_flow_id("a", 1, "b", 1), cprov_flow_id("a", 1, "b", 1));
+	EXPECT_NE(cprov_flow_id("a", 1, "b", 1), cprov_flow_id("b", 1, "a", 1));
+	/* The same bytes, divided differently. */
+	EXPECT_NE(cprov_flow_id("ab", 2, "c", 1), cprov_flow_id("a", 1, "bc", 2));
+	EXPECT_NE(0, cprov_flow_id("", 0, "", 0));
+}
+
+TEST_HARNESS_MAIN
