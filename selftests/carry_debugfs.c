@@ -9,7 +9,7 @@
 
 #define DEBUGFS	"/sys/kernel/debug/block"
 
-T_FIXTURE(debugfs, T_KERNEL | T_ROOT | T_NULL_BLK | T_POLICY | T_TWO_CPUS)
+T_FIXTURE(debugfs, T_KERNEL | T_ROOT | T_NULL_BLK | T_POLICY | T_TWO_CPUS | T_STEERING)
 
 /* The hardware queue that has the only request in flight, and its line. */
 static int busy_queue(const struct t_dev *dev, int nr, char *line, size_t size)
@@ -43,6 +43,7 @@ T_TEST_F(debugfs, shows_a_request_in_flight)
 
 	/* The home is the last CPU, whatever this one is. */
 	hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, cpus[nr - 1], 424242);
+	hint.flags = IO_LOCALITY_ANTI_MIGRATE | IO_LOCALITY_FOLLOW_TASK;
 	sqe = t_sqe(&ring);
 	t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), 0);
 	t_sqe_hint(sqe, &hint);
@@ -55,6 +56,7 @@ T_TEST_F(debugfs, shows_a_request_in_flight)
 	EXPECT_NE(NULL, strstr(line, ".flow=424242"));
 	EXPECT_NE(NULL, strstr(line, t_text(".home_cpu=%d", cpus[nr - 1])));
 	EXPECT_NE(NULL, strstr(line, ".class=2"));
+	EXPECT_NE(NULL, strstr(line, ".flags=0x9"));
 	EXPECT_TRUE(t_exists(DEBUGFS "/%s/hctx%d/cpu%d", dev.name, queue, cpus[nr - 1]))
 		TH_LOG("hctx%d does not serve CPU %d", queue, cpus[nr - 1]);
 	EXPECT_EQ(sizeof(buf), t_wait_res(&ring));

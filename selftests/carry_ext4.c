@@ -21,14 +21,28 @@ FIXTURE(ext4) {
 	char *buf;
 };
 
+FIXTURE_VARIANT(ext4) {
+	bool drive;
+};
+
+FIXTURE_VARIANT_ADD(ext4, null_blk) { .drive = false };
+FIXTURE_VARIANT_ADD(ext4, drive) { .drive = true };
+
 FIXTURE_SETUP(ext4)
 {
+	const char *drive = getenv("CPROV_SCRATCH_DEV");
 	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
 	char dir[64];
 	int fd;
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
-	T_OK(t_null_blk(&self->dev, "memory_backed=1"));
+	if (!variant->drive) {
+		T_OK(t_null_blk(&self->dev, "memory_backed=1"));
+	} else {
+		if (!drive)
+			T_SKIP("set CPROV_SCRATCH_DEV to a drive to write to");
+		T_OK(t_dev_find(&self->dev, drive));
+	}
 	T_OR_SKIP(t_ext4(&self->dev, dir));
 	snprintf(self->path, sizeof(self->path), "%s/file", dir);
 	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, BYTES));

@@ -19,7 +19,8 @@ FIXTURE(error) {
 
 FIXTURE_SETUP(error)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 32, 0));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));

@@ -26,7 +26,8 @@ FIXTURE_SETUP(offline)
 {
 	int cpus[T_MAX_CPUS], nr;
 
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	nr = t_cpus(cpus);
 	self->first = cpus[0];
 	self->home = cpus[nr - 1];

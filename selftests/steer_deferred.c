@@ -23,7 +23,8 @@ FIXTURE(deferred) {
 
 FIXTURE_SETUP(deferred)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS " cprov:cprov_deferred"));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));

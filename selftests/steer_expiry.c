@@ -20,7 +20,8 @@ FIXTURE(expiry) {
 
 FIXTURE_SETUP(expiry)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	T_OR_SKIP(t_slow_dev(&self->dev, 20000000));
 	ASSERT_EQ(0, t_queue_set(&self->dev, "scheduler", "none"));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));

@@ -21,7 +21,8 @@ FIXTURE_SETUP(knobs)
 {
 	int cpus[T_MAX_CPUS], nr;
 
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	T_OK(t_null_blk(&self->dev, ""));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);

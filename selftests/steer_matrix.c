@@ -41,7 +41,8 @@ FIXTURE_SETUP(matrix)
 	const char *drive = getenv("CPROV_DEV");
 	char buf[16];
 
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	self->nr = t_cpus(self->cpus);
 	if (self->nr > MAX_CPUS)
 		self->nr = MAX_CPUS;

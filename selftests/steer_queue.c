@@ -38,7 +38,8 @@ FIXTURE_SETUP(queue)
 {
 	const char *drive = getenv("CPROV_DEV");
 
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	if (!drive)
 		T_SKIP("set CPROV_DEV to a drive to read from");
 	T_OK(t_dev_find(&self->dev, drive));

@@ -26,7 +26,8 @@ FIXTURE_VARIANT_ADD(rq_affinity, is_2) { .value = "2", .expected = T_STEERED };
 
 FIXTURE_SETUP(rq_affinity)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	T_OK(t_null_blk(&self->dev, ""));
 	ASSERT_EQ(0, t_queue_set(&self->dev, "rq_affinity", variant->value));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));

@@ -26,7 +26,8 @@ FIXTURE_VARIANT_ADD(scheduler, bfq) { .name = "bfq" };
 
 FIXTURE_SETUP(scheduler)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
 	self->nr = t_cpus(self->cpus);
 	T_OK(t_null_blk(&self->dev, t_text("submit_queues=%d", self->nr)));
 	if (t_queue_set(&self->dev, "scheduler", variant->name))

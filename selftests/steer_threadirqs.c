@@ -23,24 +23,12 @@ FIXTURE_VARIANT(threadirqs) {
 FIXTURE_VARIANT_ADD(threadirqs, null_blk) { .drive = false };
 FIXTURE_VARIANT_ADD(threadirqs, drive) { .drive = true };
 
-static bool booted_with(const char *option)
-{
-	char line[4096], *word, *save;
-
-	if (t_read(line, sizeof(line), "/proc/cmdline"))
-		return false;
-	for (word = strtok_r(line, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
-		if (!strcmp(word, option))
-			return true;
-	return false;
-}
-
 FIXTURE_SETUP(threadirqs)
 {
 	const char *drive = getenv("CPROV_DEV");
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
-	if (!booted_with("threadirqs"))
+	if (!t_booted_with("threadirqs"))
 		T_SKIP("needs a kernel booted with threadirqs");
 	if (variant->drive) {
 		if (!drive)

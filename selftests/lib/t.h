@@ -65,9 +65,11 @@ bool t_have_program(const char *name);
 #define T_TRACE		0x08	/* the tracepoints of completion provenance */
 #define T_NULL_BLK	0x10	/* null_blk devices on demand */
 #define T_TWO_CPUS	0x20	/* a CPU to go to */
+#define T_STEERING	0x40	/* no boot option that rules steering out */
 
 /* NULL, or what is missing: SKIP(return, "%s", why). */
 const char *t_need(unsigned int what);
+bool t_booted_with(const char *option);
 bool t_policy_loaded(void);
 const char *t_policy_load(void);
 const char *t_policy_unload(void);

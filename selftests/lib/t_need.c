@@ -127,6 +127,18 @@ static const char *need_null_blk(void)
 	       "no null_blk with configfs (CONFIG_BLK_DEV_NULL_BLK)";
 }
 
+bool t_booted_with(const char *option)
+{
+	char line[4096], *word, *save;
+
+	if (t_read(line, sizeof(line), "/proc/cmdline"))
+		return false;
+	for (word = strtok_r(line, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+		if (!strcmp(word, option))
+			return true;
+	return false;
+}
+
 const char *t_need(unsigned int what)
 {
 	int cpus[T_MAX_CPUS];
@@ -141,6 +153,8 @@ const char *t_need(unsigned int what)
 		return "needs root";
 	if ((what & T_TWO_CPUS) && t_cpus(cpus) < 2)
 		return "needs two CPUs";
+	if ((what & T_STEERING) && t_booted_with("threadirqs"))
+		return "booted with threadirqs, nothing is steered";
 	if ((what & T_TRACE) &&
 	    !t_exists("/sys/kernel/tracing/events/cprov/cprov_complete/enable"))
 		return "no cprov tracepoints in /sys/kernel/tracing (CONFIG_FTRACE)";
