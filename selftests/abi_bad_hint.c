@@ -8,42 +8,44 @@
 
 #include "t_harness.h"
 
-FIXTURE(bad_hint) {
+FIXTURE(bad_hint)
+{
 	struct t_ring ring;
 	struct io_locality_hint good, bad;
 	int fd;
 };
 
-/* Returns a reason not to test this field here, or NULL. */
-FIXTURE_VARIANT(bad_hint) {
-	const char *(*spoil)(struct io_locality_hint *hint);
+/* Values that depend on the machine. */
+enum { NR_CPU_IDS = 0x10000, NR_NODES, NODE_OF_ANOTHER_CPU };
+
+/* All fields that can be wrong are 16 bits wide. */
+FIXTURE_VARIANT(bad_hint)
+{
+	size_t field;
+	int value;
 };
 
-#define BAD_HINT(name, statement)					\
-static const char *name(struct io_locality_hint *hint)			\
-{									\
-	statement;							\
-	return NULL;							\
-}									\
-FIXTURE_VARIANT_ADD(bad_hint, name) { .spoil = name }
+#define FIELD(name) .field = offsetof(struct io_locality_hint, name)
 
-BAD_HINT(class_first_unknown, hint->io_class = IO_LOCALITY_NR_CLASSES);
-BAD_HINT(class_not_truncated, hint->io_class = 0x100 | IO_LOCALITY_CLASS_LATENCY);
-BAD_HINT(class_largest, hint->io_class = 0xffff);
-BAD_HINT(flag_first_unknown, hint->flags = IO_LOCALITY_FLAGS_ALL + 1);
-BAD_HINT(flag_last, hint->flags = 0x8000);
-BAD_HINT(flag_among_known, hint->flags = IO_LOCALITY_FLAGS_ALL | 0x4000);
-BAD_HINT(cpu_below_minus_one, hint->home_cpu = -2);
-BAD_HINT(cpu_smallest, hint->home_cpu = -32768);
-BAD_HINT(cpu_nr_cpu_ids, hint->home_cpu = t_nr_cpu_ids());
-BAD_HINT(cpu_largest, hint->home_cpu = 32767);
-BAD_HINT(node_below_minus_one, hint->home_node = -2);
-BAD_HINT(node_smallest, hint->home_node = -32768);
-BAD_HINT(node_not_possible, hint->home_node = t_nr_nodes());
-BAD_HINT(node_largest, hint->home_node = 32767);
+T_VARIANT(bad_hint, class_first_unknown, FIELD(io_class), .value = 4);
+T_VARIANT(bad_hint, class_not_truncated, FIELD(io_class), .value = 0x101);
+T_VARIANT(bad_hint, class_largest, FIELD(io_class), .value = 0xffff);
+T_VARIANT(bad_hint, flag_first_unknown, FIELD(flags), .value = 0x10);
+T_VARIANT(bad_hint, flag_last, FIELD(flags), .value = 0x8000);
+T_VARIANT(bad_hint, flag_among_known, FIELD(flags), .value = 0x400f);
+T_VARIANT(bad_hint, cpu_below_minus_one, FIELD(home_cpu), .value = -2);
+T_VARIANT(bad_hint, cpu_smallest, FIELD(home_cpu), .value = -32768);
+T_VARIANT(bad_hint, cpu_nr_cpu_ids, FIELD(home_cpu), .value = NR_CPU_IDS);
+T_VARIANT(bad_hint, cpu_largest, FIELD(home_cpu), .value = 32767);
+T_VARIANT(bad_hint, node_below_minus_one, FIELD(home_node), .value = -2);
+T_VARIANT(bad_hint, node_smallest, FIELD(home_node), .value = -32768);
+T_VARIANT(bad_hint, node_impossible, FIELD(home_node), .value = NR_NODES);
+T_VARIANT(bad_hint, node_largest, FIELD(home_node), .value = 32767);
+T_VARIANT(bad_hint, node_of_another_cpu, FIELD(home_node),
+	  .value = NODE_OF_ANOTHER_CPU);
 
 /* Both are fine by themselves. */
-static const char *cpu_of_another_node(struct io_locality_hint *hint)
+static const char *name_cpu_of_another_node(struct io_locality_hint *hint)
 {
 	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
 
@@ -57,7 +59,20 @@ static const char *cpu_of_another_node(struct io_locality_hint *hint)
 	return "needs two nodes with CPUs";
 }
 
-FIXTURE_VARIANT_ADD(bad_hint, cpu_of_another_node) { .spoil = cpu_of_another_node };
+/* A reason not to test this here, or NULL. */
+static const char *spoil(struct io_locality_hint *hint, size_t field, int value)
+{
+	__u16 bits = value;
+
+	if (value == NODE_OF_ANOTHER_CPU)
+		return name_cpu_of_another_node(hint);
+	if (value == NR_CPU_IDS)
+		bits = t_nr_cpu_ids();
+	if (value == NR_NODES)
+		bits = t_nr_nodes();
+	memcpy((char *)hint + field, &bits, sizeof(bits));
+	return NULL;
+}
 
 FIXTURE_SETUP(bad_hint)
 {
@@ -65,7 +80,7 @@ FIXTURE_SETUP(bad_hint)
 	/* Of a class that anybody may use. */
 	self->good = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, 1);
 	self->bad = self->good;
-	T_OR_SKIP(variant->spoil(&self->bad));
+	T_OR_SKIP(spoil(&self->bad, variant->field, variant->value));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));
 	self->fd = memfd_create("file", 0);
 	ASSERT_LE(0, self->fd);

@@ -9,7 +9,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(bad_register) {
+FIXTURE(bad_register)
+{
 	struct t_ring ring;
 	struct io_locality_register reg;
 	struct io_locality_slot slots[2];
@@ -17,11 +18,13 @@ FIXTURE(bad_register) {
 
 FIXTURE_SETUP(bad_register)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, 0);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, 0);
 
 	T_NEED(T_KERNEL);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
-	self->slots[0] = self->slots[1] = t_slot_of(&hint);
+	self->slots[0] = t_slot_of(&hint);
+	self->slots[1] = self->slots[0];
 	/* A registration that would do. */
 	self->reg.op = IO_LOCALITY_ENABLE;
 	self->reg.flags = IO_LOCALITY_F_DEFAULT;
@@ -42,7 +45,7 @@ T_TEST_F(bad_register, good_one_is_good)
 
 T_TEST_F(bad_register, unknown_op)
 {
-	static const uint32_t ops[] = { 4, 0x100, 0xffffffff };
+	static const __u32 ops[] = { 4, 0x100, 0xffffffff };
 
 	for (size_t i = 0; i < T_ARRAY_SIZE(ops); i++) {
 		self->reg.op = ops[i];
@@ -54,8 +57,8 @@ T_TEST_F(bad_register, unknown_flag)
 {
 	for (unsigned int bit = 1; bit < 32; bit++) {
 		self->reg.flags = IO_LOCALITY_F_DEFAULT | 1U << bit;
-		EXPECT_EQ(-EINVAL, t_locality(self->ring.fd, &self->reg))
-			TH_LOG("bit %u", bit);
+		T_EXPECT_EQ(-EINVAL, t_locality(self->ring.fd, &self->reg),
+			    "bit %u", bit);
 	}
 }
 
@@ -70,10 +73,12 @@ T_TEST_F(bad_register, reserved)
 
 T_TEST_F(bad_register, too_many_slots)
 {
-	size_t size = (IO_LOCALITY_MAX_SLOTS + 1) * sizeof(struct io_locality_slot);
+	size_t size =
+		(IO_LOCALITY_MAX_SLOTS + 1) * sizeof(struct io_locality_slot);
 	struct io_locality_slot *slots;
 
-	slots = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	slots = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, slots);
 	for (unsigned int i = 0; i <= IO_LOCALITY_MAX_SLOTS; i++)
 		slots[i] = self->slots[0];
@@ -121,7 +126,8 @@ T_TEST_F(bad_register, unreadable_slots)
 	EXPECT_EQ(-EFAULT, t_locality(self->ring.fd, &self->reg));
 
 	/* The first is readable, the second is not. */
-	pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, pages);
 	ASSERT_EQ(0, munmap(pages + 4096, 4096));
 	end = (struct io_locality_slot *)(pages + 4096);
@@ -134,8 +140,9 @@ T_TEST_F(bad_register, unreadable_slots)
 T_TEST_F(bad_register, other_counts)
 {
 	for (unsigned int nr = 0; nr <= 2; nr += 2) {
-		EXPECT_EQ(-1, syscall(__NR_io_uring_register, self->ring.fd,
-				      IORING_REGISTER_LOCALITY, &self->reg, nr));
+		EXPECT_EQ(-1,
+			  syscall(__NR_io_uring_register, self->ring.fd,
+				  IORING_REGISTER_LOCALITY, &self->reg, nr));
 		EXPECT_EQ(EINVAL, errno);
 	}
 }
@@ -184,7 +191,8 @@ T_TEST_F(bad_register, update_out_of_range)
 	EXPECT_EQ(-EINVAL, t_update(&self->ring, NULL, 1, self->slots, 2));
 	EXPECT_EQ(-EINVAL, t_update(&self->ring, NULL, 2, self->slots, 1));
 	/* The sum of these is 1. */
-	EXPECT_EQ(-EINVAL, t_update(&self->ring, NULL, 0xffffffff, self->slots, 2));
+	EXPECT_EQ(-EINVAL,
+		  t_update(&self->ring, NULL, 0xffffffff, self->slots, 2));
 	EXPECT_EQ(0, t_update(&self->ring, NULL, 1, self->slots, 1));
 	EXPECT_EQ(0, t_update(&self->ring, NULL, 0, self->slots, 2));
 }
@@ -225,8 +233,8 @@ T_TEST_F(bad_register, disable_with_anything_else)
 		memset(&reg, 0, sizeof(reg));
 		reg.op = IO_LOCALITY_DISABLE;
 		bytes[i] = 1;
-		EXPECT_EQ(-EINVAL, t_locality(self->ring.fd, &reg))
-			TH_LOG("byte %zu", i);
+		T_EXPECT_EQ(-EINVAL, t_locality(self->ring.fd, &reg),
+			    "byte %zu", i);
 	}
 	EXPECT_EQ(0, t_disable(&self->ring));
 }

@@ -6,39 +6,42 @@
 
 #include "t_harness.h"
 
-FIXTURE(bad_slot) {
+FIXTURE(bad_slot)
+{
 	struct t_ring ring;
 	struct io_locality_slot good, bad;
 };
 
-FIXTURE_VARIANT(bad_slot) {
-	void (*spoil)(struct io_locality_slot *slot);
+/* One byte is changed: the value in the field's first, or 1 in its last. */
+FIXTURE_VARIANT(bad_slot)
+{
+	size_t byte;
+	unsigned char value;
 };
 
-#define BAD_SLOT(name, statement)					\
-static void name(struct io_locality_slot *slot)				\
-{									\
-	statement;							\
-}									\
-FIXTURE_VARIANT_ADD(bad_slot, name) { .spoil = name }
+#define FIRST(field) .byte = offsetof(struct io_locality_slot, field)
+#define BEFORE(field) .byte = offsetof(struct io_locality_slot, field) - 1
 
-BAD_SLOT(confidence_above_100, slot->prefetch_confidence = 101);
-BAD_SLOT(confidence_largest, slot->prefetch_confidence = 0xffff);
-BAD_SLOT(temperature_above_100, slot->temperature = 101);
-BAD_SLOT(temperature_largest, slot->temperature = 0xffff);
-BAD_SLOT(reserved_after_temperature, slot->__reserved0 = 1);
-BAD_SLOT(reserved_first, slot->__reserved[0] = 1);
-BAD_SLOT(reserved_second, slot->__reserved[1] = 1ULL << 32);
-BAD_SLOT(reserved_third, slot->__reserved[2] = 1);
-BAD_SLOT(reserved_last, slot->__reserved[3] = 1ULL << 63);
+T_VARIANT(bad_slot, confidence_101, FIRST(prefetch_confidence), .value = 101);
+T_VARIANT(bad_slot, confidence_256, BEFORE(temperature), .value = 1);
+T_VARIANT(bad_slot, temperature_101, FIRST(temperature), .value = 101);
+T_VARIANT(bad_slot, temperature_256, BEFORE(__reserved0), .value = 1);
+T_VARIANT(bad_slot, reserved0_first_byte, FIRST(__reserved0), .value = 1);
+T_VARIANT(bad_slot, reserved0_last_byte, BEFORE(consumer_dev), .value = 1);
+T_VARIANT(bad_slot, reserved_first_byte, FIRST(__reserved), .value = 1);
+T_VARIANT(bad_slot, reserved_second_word, FIRST(__reserved[1]), .value = 1);
+T_VARIANT(bad_slot, reserved_third_word, FIRST(__reserved[2]), .value = 1);
+T_VARIANT(bad_slot, reserved_last_byte, .byte = 63, .value = 1);
 
 FIXTURE_SETUP(bad_slot)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, 0);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, 0);
 
 	T_NEED(T_KERNEL);
-	self->good = self->bad = t_slot_of(&hint);
-	variant->spoil(&self->bad);
+	self->good = t_slot_of(&hint);
+	self->bad = self->good;
+	((unsigned char *)&self->bad)[variant->byte] = variant->value;
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
 }
 

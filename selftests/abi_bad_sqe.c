@@ -10,13 +10,14 @@
 
 #include "t_harness.h"
 
-#define NR_SLOTS	2
-#define BYTES		16
+#define NR_SLOTS 2
+#define BYTES 16
 
 /* As of Linux 6.7; not in the headers of older distributions. */
-#define OP_READ_MULTISHOT	49
+#define OP_READ_MULTISHOT 49
 
-FIXTURE(bad_sqe) {
+FIXTURE(bad_sqe)
+{
 	struct t_ring ring;
 	struct io_locality_hint hint;
 	char buf[BYTES];
@@ -25,18 +26,19 @@ FIXTURE(bad_sqe) {
 	int pipe[2];
 };
 
-FIXTURE_VARIANT(bad_sqe) {
+FIXTURE_VARIANT(bad_sqe)
+{
 	unsigned int op;
 	bool writes;
 };
 
-FIXTURE_VARIANT_ADD(bad_sqe, read) { .op = IORING_OP_READ };
-FIXTURE_VARIANT_ADD(bad_sqe, readv) { .op = IORING_OP_READV };
-FIXTURE_VARIANT_ADD(bad_sqe, read_fixed) { .op = IORING_OP_READ_FIXED };
-FIXTURE_VARIANT_ADD(bad_sqe, read_multishot) { .op = OP_READ_MULTISHOT };
-FIXTURE_VARIANT_ADD(bad_sqe, write) { .op = IORING_OP_WRITE, .writes = true };
-FIXTURE_VARIANT_ADD(bad_sqe, writev) { .op = IORING_OP_WRITEV, .writes = true };
-FIXTURE_VARIANT_ADD(bad_sqe, write_fixed) { .op = IORING_OP_WRITE_FIXED, .writes = true };
+T_VARIANT(bad_sqe, read, .op = IORING_OP_READ);
+T_VARIANT(bad_sqe, readv, .op = IORING_OP_READV);
+T_VARIANT(bad_sqe, read_fixed, .op = IORING_OP_READ_FIXED);
+T_VARIANT(bad_sqe, read_multishot, .op = OP_READ_MULTISHOT);
+T_VARIANT(bad_sqe, write, .op = IORING_OP_WRITE, .writes = true);
+T_VARIANT(bad_sqe, writev, .op = IORING_OP_WRITEV, .writes = true);
+T_VARIANT(bad_sqe, write_fixed, .op = IORING_OP_WRITE_FIXED, .writes = true);
 
 FIXTURE_SETUP(bad_sqe)
 {
@@ -46,7 +48,8 @@ FIXTURE_SETUP(bad_sqe)
 
 	T_NEED(T_KERNEL);
 	self->hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, 1);
-	slots[0] = slots[1] = t_slot_of(&self->hint);
+	slots[0] = t_slot_of(&self->hint);
+	slots[1] = slots[0];
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));
 	ASSERT_EQ(0, t_enable(&self->ring, &self->hint, slots, NR_SLOTS));
 
@@ -56,8 +59,8 @@ FIXTURE_SETUP(bad_sqe)
 	self->iov.iov_base = self->buf;
 	self->iov.iov_len = BYTES;
 	memset(self->buf, 'x', BYTES);
-	ASSERT_EQ(0, syscall(__NR_io_uring_register, self->ring.fd, IORING_REGISTER_BUFFERS,
-			     &self->iov, 1));
+	ASSERT_EQ(0, syscall(__NR_io_uring_register, self->ring.fd,
+			     IORING_REGISTER_BUFFERS, &self->iov, 1));
 	ASSERT_EQ(0, pipe(self->pipe));
 	ASSERT_EQ(BYTES, write(self->pipe[1], self->buf, BYTES));
 	/* One buffer in group 0, for the multishot read. */
@@ -72,8 +75,8 @@ FIXTURE_TEARDOWN(bad_sqe)
 }
 
 /* A request that would do. */
-static struct io_uring_sqe *prepare(FIXTURE_DATA(bad_sqe) *self,
-				    const FIXTURE_VARIANT(bad_sqe) *variant)
+static struct io_uring_sqe *prepare(FIXTURE_DATA(bad_sqe) * self,
+				    const FIXTURE_VARIANT(bad_sqe) * variant)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
@@ -95,7 +98,8 @@ static struct io_uring_sqe *prepare(FIXTURE_DATA(bad_sqe) *self,
 }
 
 /* What it would have read or written is as it was. */
-static void check_unchanged(struct __test_metadata *_metadata, FIXTURE_DATA(bad_sqe) *self)
+static void check_unchanged(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(bad_sqe) * self)
 {
 	char byte = 'y';
 
@@ -127,23 +131,25 @@ T_TEST_F(bad_sqe, good_ones_are_good)
 	t_sqe_hint(sqe, &self->hint);
 	EXPECT_EQ(BYTES, t_submit_res(&self->ring));
 	for (unsigned int flags = 0; flags <= IO_LOCALITY_SQE_ALL; flags++) {
-		if (flags & IO_LOCALITY_SQE_NONE && flags != IO_LOCALITY_SQE_NONE)
+		if (flags & IO_LOCALITY_SQE_NONE &&
+		    flags != IO_LOCALITY_SQE_NONE)
 			continue;
 		sqe = prepare(self, variant);
 		t_sqe_flags(sqe, flags);
-		EXPECT_EQ(BYTES, t_submit_res(&self->ring))
-			TH_LOG("override flags %#x", flags);
+		T_EXPECT_EQ(BYTES, t_submit_res(&self->ring),
+			    "override flags %#x", flags);
 	}
 }
 
 T_TEST_F(bad_sqe, slot_out_of_range)
 {
-	static const unsigned int slots[] = { NR_SLOTS + 1, IO_LOCALITY_MAX_SLOTS, 0xffff };
+	static const unsigned int slots[] = { NR_SLOTS + 1,
+					      IO_LOCALITY_MAX_SLOTS, 0xffff };
 
 	for (size_t i = 0; i < T_ARRAY_SIZE(slots); i++) {
 		t_sqe_slot(prepare(self, variant), slots[i]);
-		EXPECT_EQ(-EINVAL, t_submit_res(&self->ring))
-			TH_LOG("slot %u", slots[i]);
+		T_EXPECT_EQ(-EINVAL, t_submit_res(&self->ring), "slot %u",
+			    slots[i]);
 	}
 	check_unchanged(_metadata, self);
 }
@@ -163,8 +169,7 @@ T_TEST_F(bad_sqe, unknown_override_flag)
 		if (IO_LOCALITY_SQE_ALL & 1U << bit)
 			continue;
 		t_sqe_flags(prepare(self, variant), 1U << bit);
-		EXPECT_EQ(-EINVAL, t_submit_res(&self->ring))
-			TH_LOG("bit %u", bit);
+		T_EXPECT_EQ(-EINVAL, t_submit_res(&self->ring), "bit %u", bit);
 	}
 	check_unchanged(_metadata, self);
 }
@@ -182,15 +187,15 @@ T_TEST_F(bad_sqe, slot_and_no_hint)
 /* No hint, and something that says more about it. */
 T_TEST_F(bad_sqe, override_of_no_hint)
 {
-	static const unsigned int flags[] = {
-		IO_LOCALITY_SQE_HOME_SUBMITTER, IO_LOCALITY_SQE_PREFETCH
-	};
+	static const unsigned int flags[] = { IO_LOCALITY_SQE_HOME_SUBMITTER,
+					      IO_LOCALITY_SQE_PREFETCH };
 	struct io_uring_sqe *sqe;
 
 	for (size_t i = 0; i < T_ARRAY_SIZE(flags); i++) {
-		t_sqe_flags(prepare(self, variant), IO_LOCALITY_SQE_NONE | flags[i]);
-		EXPECT_EQ(-EINVAL, t_submit_res(&self->ring))
-			TH_LOG("flags %#x", flags[i]);
+		t_sqe_flags(prepare(self, variant),
+			    IO_LOCALITY_SQE_NONE | flags[i]);
+		T_EXPECT_EQ(-EINVAL, t_submit_res(&self->ring), "flags %#x",
+			    flags[i]);
 	}
 	sqe = prepare(self, variant);
 	t_sqe_flags(sqe, IO_LOCALITY_SQE_NONE);
@@ -201,8 +206,8 @@ T_TEST_F(bad_sqe, override_of_no_hint)
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 	for (size_t i = 0; i < T_ARRAY_SIZE(flags); i++) {
 		t_sqe_flags(prepare(self, variant), flags[i]);
-		EXPECT_EQ(-EINVAL, t_submit_res(&self->ring))
-			TH_LOG("flags %#x without a default", flags[i]);
+		T_EXPECT_EQ(-EINVAL, t_submit_res(&self->ring),
+			    "flags %#x without a default", flags[i]);
 	}
 	check_unchanged(_metadata, self);
 }
@@ -210,17 +215,16 @@ T_TEST_F(bad_sqe, override_of_no_hint)
 T_TEST_F(bad_sqe, unknown_mask_bit)
 {
 	for (unsigned int bit = 0; bit < 64; bit++) {
-		uint64_t mask = 1ULL << bit;
+		__u64 mask = 1ULL << bit;
 
 		if (mask == IORING_RW_ATTR_FLAG_LOCALITY)
 			continue;
 		t_sqe_attr(prepare(self, variant), &self->hint, mask);
-		EXPECT_EQ(-EINVAL, t_submit_res(&self->ring))
-			TH_LOG("bit %u", bit);
+		T_EXPECT_EQ(-EINVAL, t_submit_res(&self->ring), "bit %u", bit);
 		t_sqe_attr(prepare(self, variant), &self->hint,
 			   mask | IORING_RW_ATTR_FLAG_LOCALITY);
-		EXPECT_EQ(-EINVAL, t_submit_res(&self->ring))
-			TH_LOG("bit %u and the hint's", bit);
+		T_EXPECT_EQ(-EINVAL, t_submit_res(&self->ring),
+			    "bit %u and the hint's", bit);
 	}
 	check_unchanged(_metadata, self);
 }
@@ -244,8 +248,8 @@ T_TEST_F(bad_sqe, slot_and_struct)
 
 T_TEST_F(bad_sqe, unreadable_struct)
 {
-	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			   0);
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ASSERT_NE(MAP_FAILED, pages);
 	ASSERT_EQ(0, munmap(pages + 4096, 4096));
@@ -254,8 +258,8 @@ T_TEST_F(bad_sqe, unreadable_struct)
 	t_sqe_hint(prepare(self, variant), (void *)-4096UL);
 	EXPECT_EQ(-EFAULT, t_submit_res(&self->ring));
 	/* All but its last byte. */
-	t_sqe_hint(prepare(self, variant),
-		   (void *)(pages + 4096 - sizeof(struct io_locality_hint) + 1));
+	pages += 4096 - sizeof(struct io_locality_hint) + 1;
+	t_sqe_attr(prepare(self, variant), pages, IORING_RW_ATTR_FLAG_LOCALITY);
 	EXPECT_EQ(-EFAULT, t_submit_res(&self->ring));
 	check_unchanged(_metadata, self);
 }

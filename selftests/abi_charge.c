@@ -7,7 +7,7 @@
 
 #include "t_harness.h"
 
-#define NR_RINGS	16
+#define NR_RINGS 16
 
 T_FIXTURE(charge, T_KERNEL | T_ROOT)
 
@@ -65,13 +65,12 @@ T_TEST_F(charge, slots_are_paid_for)
 
 	for (int i = 0; i < IO_LOCALITY_MAX_SLOTS; i++)
 		slots[i] = t_slot_of(&hint);
-	for (int i = 0; i < NR_RINGS; i++) {
+	for (int i = 0; i < NR_RINGS; i++)
 		ASSERT_EQ(0, t_ring_init(&rings[i], 1, 0));
-	}
 	before = kernel_bytes();
-	for (int i = 0; i < NR_RINGS; i++) {
-		ASSERT_EQ(0, t_enable(&rings[i], NULL, slots, IO_LOCALITY_MAX_SLOTS));
-	}
+	for (int i = 0; i < NR_RINGS; i++)
+		ASSERT_EQ(0, t_enable(&rings[i], NULL, slots,
+				      IO_LOCALITY_MAX_SLOTS));
 	after = kernel_bytes();
 	/* Statistics are rounded; an uncharged table would not show at all. */
 	EXPECT_LE((long long)sizeof(slots) * NR_RINGS / 2, after - before);

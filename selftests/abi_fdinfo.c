@@ -24,7 +24,8 @@ static void locality_lines(struct t_ring *ring, char *buf, size_t size)
 
 T_TEST_F(fdinfo, shows_the_table)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, 0, 12345678);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, 0, 12345678);
 	struct io_locality_slot slots[7];
 	char before[4096], during[4096], after[4096];
 	struct t_ring ring;

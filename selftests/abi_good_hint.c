@@ -7,17 +7,15 @@
 
 T_FIXTURE(good_hint, T_KERNEL | T_ROOT)
 
-static void check(struct __test_metadata *_metadata, const struct io_locality_hint *hint,
-		  const char *what)
+static void check(struct __test_metadata *_metadata,
+		  const struct io_locality_hint *hint, const char *what)
 {
 	struct io_locality_slot slot = t_slot_of(hint);
 	struct t_ring ring;
 
 	ASSERT_EQ(0, t_ring_init(&ring, 1, 0));
-	EXPECT_EQ(0, t_enable(&ring, hint, &slot, 1))
-		TH_LOG("%s", what);
-	EXPECT_EQ(0, t_update(&ring, hint, 0, &slot, 1))
-		TH_LOG("%s", what);
+	T_EXPECT_EQ(0, t_enable(&ring, hint, &slot, 1), "%s", what);
+	T_EXPECT_EQ(0, t_update(&ring, hint, 0, &slot, 1), "%s", what);
 	t_ring_exit(&ring);
 }
 
@@ -25,9 +23,9 @@ T_TEST_F(good_hint, all_classes)
 {
 	struct io_locality_hint hint;
 
-	for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++) {
-		hint = t_hint_of(class, -1, 0);
-		check(_metadata, &hint, t_class_name(class));
+	for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
+		hint = t_hint_of(cls, -1, 0);
+		check(_metadata, &hint, t_class_name(cls));
 	}
 }
 
@@ -59,12 +57,15 @@ T_TEST_F(good_hint, all_cpus)
 
 T_TEST_F(good_hint, all_numbers)
 {
-	static const uint32_t numbers[] = { 0, 1, 15, 16, 17, 0x7fffffff, 0xffffffff };
+	static const __u32 numbers[] = { 0,  1,		 15,	    16,
+					 17, 0x7fffffff, 0xffffffff };
 	struct io_locality_hint hint = t_hint();
 
 	for (size_t i = 0; i < T_ARRAY_SIZE(numbers); i++) {
-		hint.flow_id = hint.budget_us = numbers[i];
-		check(_metadata, &hint, t_text("flow and budget %u", numbers[i]));
+		hint.flow_id = numbers[i];
+		hint.budget_us = numbers[i];
+		check(_metadata, &hint,
+		      t_text("flow and budget %u", numbers[i]));
 	}
 }
 

@@ -9,7 +9,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(helper) {
+FIXTURE(helper)
+{
 	struct io_uring ring;
 	struct cprov_ring cr;
 	struct io_uring_sqe *sqe;
@@ -34,7 +35,7 @@ FIXTURE_TEARDOWN(helper)
 	t_undo_all();
 }
 
-static int submit(FIXTURE_DATA(helper) *self)
+static int submit(FIXTURE_DATA(helper) * self)
 {
 	struct io_uring_cqe *cqe;
 	int ret;
@@ -51,7 +52,8 @@ static int submit(FIXTURE_DATA(helper) *self)
 /* A program need not ask: without support all of it does nothing. */
 T_TEST_F(helper, is_inert_without_support)
 {
-	struct io_locality_hint hint = cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
+	struct io_locality_hint hint =
+		cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
 	struct io_uring_sqe before = *self->sqe;
 
 	if (!t_need(T_KERNEL))
@@ -69,14 +71,16 @@ T_TEST_F(helper, is_inert_without_support)
 
 T_TEST_F(helper, opts_in_and_out)
 {
-	struct io_locality_hint hint = cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
+	struct io_locality_hint hint =
+		cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
 	struct io_locality_slot slot = t_slot_of(&hint);
 	struct io_locality_probe probe;
 
 	T_NEED(T_KERNEL);
 	ASSERT_EQ(0, cprov_probe(-1, &probe));
 	EXPECT_EQ(IO_LOCALITY_ABI_VERSION, probe.abi_version);
-	ASSERT_EQ(1, cprov_ring_enable(&self->cr, &self->ring, &hint, &slot, 1));
+	ASSERT_EQ(1,
+		  cprov_ring_enable(&self->cr, &self->ring, &hint, &slot, 1));
 	EXPECT_TRUE(self->cr.active);
 	EXPECT_EQ(0, cprov_ring_update(&self->cr, &hint, 0, &slot, 1));
 	EXPECT_EQ(-EINVAL, cprov_ring_update(&self->cr, NULL, 1, &slot, 1));
@@ -92,18 +96,22 @@ T_TEST_F(helper, passes_refusals_on)
 	struct io_locality_hint hint = cprov_hint(IO_LOCALITY_NR_CLASSES, 100);
 
 	T_NEED(T_KERNEL);
-	EXPECT_EQ(-EINVAL, cprov_ring_enable(&self->cr, &self->ring, &hint, NULL, 0));
+	EXPECT_EQ(-EINVAL,
+		  cprov_ring_enable(&self->cr, &self->ring, &hint, NULL, 0));
 	EXPECT_FALSE(self->cr.active);
 }
 
 /* Each function sets what it says: seen by what the kernel refuses. */
 T_TEST_F(helper, writes_where_the_kernel_reads)
 {
-	struct io_locality_hint hint = cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
-	struct io_locality_slot slots[2] = { t_slot_of(&hint), t_slot_of(&hint) };
+	struct io_locality_hint hint =
+		cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
+	struct io_locality_slot slots[2] = { t_slot_of(&hint),
+					     t_slot_of(&hint) };
 
 	T_NEED(T_KERNEL);
-	ASSERT_EQ(1, cprov_ring_enable(&self->cr, &self->ring, &hint, slots, 2));
+	ASSERT_EQ(1,
+		  cprov_ring_enable(&self->cr, &self->ring, &hint, slots, 2));
 	cprov_prep_slot(&self->cr, self->sqe, 1);
 	EXPECT_EQ(1, submit(self));
 
@@ -135,7 +143,8 @@ T_TEST_F(helper, flow_ids)
 	EXPECT_EQ(cprov_flow_id("a", 1, "b", 1), cprov_flow_id("a", 1, "b", 1));
 	EXPECT_NE(cprov_flow_id("a", 1, "b", 1), cprov_flow_id("b", 1, "a", 1));
 	/* The same bytes, divided differently. */
-	EXPECT_NE(cprov_flow_id("ab", 2, "c", 1), cprov_flow_id("a", 1, "bc", 2));
+	EXPECT_NE(cprov_flow_id("ab", 2, "c", 1),
+		  cprov_flow_id("a", 1, "bc", 2));
 	EXPECT_NE(0, cprov_flow_id("", 0, "", 0));
 }
 

@@ -9,9 +9,10 @@
 
 #include "t_harness.h"
 
-#define BYTES	16
+#define BYTES 16
 
-FIXTURE(not_opted_in) {
+FIXTURE(not_opted_in)
+{
 	struct t_ring ring;
 	char buf[BYTES];
 	struct iovec iov;
@@ -27,8 +28,8 @@ FIXTURE_SETUP(not_opted_in)
 	ASSERT_EQ(0, ftruncate(self->fd, BYTES));
 	self->iov.iov_base = self->buf;
 	self->iov.iov_len = BYTES;
-	ASSERT_EQ(0, syscall(__NR_io_uring_register, self->ring.fd, IORING_REGISTER_BUFFERS,
-			     &self->iov, 1));
+	ASSERT_EQ(0, syscall(__NR_io_uring_register, self->ring.fd,
+			     IORING_REGISTER_BUFFERS, &self->iov, 1));
 }
 
 FIXTURE_TEARDOWN(not_opted_in)
@@ -36,17 +37,18 @@ FIXTURE_TEARDOWN(not_opted_in)
 	t_undo_all();
 }
 
-static void check_ignored(struct __test_metadata *_metadata, FIXTURE_DATA(not_opted_in) *self)
+static void check_ignored(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(not_opted_in) * self)
 {
 	static const unsigned int ops[] = {
-		IORING_OP_READ, IORING_OP_READV, IORING_OP_READ_FIXED,
+		IORING_OP_READ,	 IORING_OP_READV,  IORING_OP_READ_FIXED,
 		IORING_OP_WRITE, IORING_OP_WRITEV, IORING_OP_WRITE_FIXED,
 	};
 	/* What would be a bad slot, bad flags, a bad mask, a bad pointer. */
 	static const struct {
 		unsigned int slot, flags;
 		uintptr_t ptr;
-		uint64_t mask;
+		__u64 mask;
 	} garbage[] = {
 		{ 0xffff, 0, 0, 0 },
 		{ 0, 0xff, 0, 0 },
@@ -58,15 +60,18 @@ static void check_ignored(struct __test_metadata *_metadata, FIXTURE_DATA(not_op
 	for (size_t op = 0; op < T_ARRAY_SIZE(ops); op++) {
 		for (size_t i = 0; i < T_ARRAY_SIZE(garbage); i++) {
 			struct io_uring_sqe *sqe = t_sqe(&self->ring);
-			bool vectored = ops[op] == IORING_OP_READV || ops[op] == IORING_OP_WRITEV;
+			bool vectored = ops[op] == IORING_OP_READV ||
+					ops[op] == IORING_OP_WRITEV;
 
-			t_prep_rw(sqe, ops[op], self->fd, vectored ? (void *)&self->iov : self->buf,
+			t_prep_rw(sqe, ops[op], self->fd,
+				  vectored ? (void *)&self->iov : self->buf,
 				  vectored ? 1 : BYTES, 0);
 			t_sqe_slot(sqe, garbage[i].slot);
 			t_sqe_flags(sqe, garbage[i].flags);
-			t_sqe_attr(sqe, (void *)garbage[i].ptr, garbage[i].mask);
-			EXPECT_EQ(BYTES, t_submit_res(&self->ring))
-				TH_LOG("opcode %u, garbage %zu", ops[op], i);
+			t_sqe_attr(sqe, (void *)garbage[i].ptr,
+				   garbage[i].mask);
+			T_EXPECT_EQ(BYTES, t_submit_res(&self->ring),
+				    "opcode %u, garbage %zu", ops[op], i);
 		}
 	}
 }
@@ -87,7 +92,8 @@ T_TEST_F(not_opted_in, after_refusal)
 
 T_TEST_F(not_opted_in, any_more)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, 0);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, 0);
 	struct io_uring_sqe *sqe;
 
 	ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));

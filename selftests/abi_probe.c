@@ -37,11 +37,11 @@ static void check_answer(struct __test_metadata *_metadata, int fd)
 	EXPECT_EQ(IO_LOCALITY_NR_CLASSES, probe.nr_classes);
 	EXPECT_EQ(IO_LOCALITY_FLAGS_ALL, probe.hint_flags);
 	EXPECT_EQ(IO_LOCALITY_SQE_ALL, probe.sqe_flags);
-	EXPECT_EQ(0, probe.state & ~(IO_LOCALITY_STATE_POLICY | IO_LOCALITY_STATE_HINTS |
+	EXPECT_EQ(0, probe.state & ~(IO_LOCALITY_STATE_POLICY |
+				     IO_LOCALITY_STATE_HINTS |
 				     IO_LOCALITY_STATE_STEP_CRITICAL));
-	for (size_t i = 0; i < T_ARRAY_SIZE(probe.__reserved); i++) {
+	for (size_t i = 0; i < T_ARRAY_SIZE(probe.__reserved); i++)
 		EXPECT_EQ(0, probe.__reserved[i]);
-	}
 }
 
 T_TEST_F(probe, by_ring)
@@ -66,8 +66,8 @@ T_TEST_F(probe, refuses_nonzero_input)
 	for (size_t i = 0; i < sizeof(reg.probe); i++) {
 		memset(&reg, 0, sizeof(reg));
 		bytes[i] = 1;
-		EXPECT_EQ(-EINVAL, t_locality(-1, &reg))
-			TH_LOG("byte %zu of the probe", i);
+		T_EXPECT_EQ(-EINVAL, t_locality(-1, &reg),
+			    "byte %zu of the probe", i);
 	}
 	memset(&reg, 0, sizeof(reg));
 	reg.flags = IO_LOCALITY_F_DEFAULT;
@@ -77,7 +77,8 @@ T_TEST_F(probe, refuses_nonzero_input)
 /* Readable is not enough: the answer is written to where the question was. */
 T_TEST_F(probe, refuses_bad_pointers)
 {
-	void *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *page =
+		mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	ASSERT_NE(MAP_FAILED, page);
 	EXPECT_EQ(-EFAULT, t_locality(-1, page));
@@ -91,8 +92,8 @@ T_TEST_F(probe, refuses_other_counts)
 
 	for (unsigned int nr = 0; nr <= 2; nr += 2) {
 		memset(&reg, 0, sizeof(reg));
-		EXPECT_EQ(-1, syscall(__NR_io_uring_register, -1, IORING_REGISTER_LOCALITY,
-				      &reg, nr));
+		EXPECT_EQ(-1, syscall(__NR_io_uring_register, -1,
+				      IORING_REGISTER_LOCALITY, &reg, nr));
 		EXPECT_EQ(EINVAL, errno);
 	}
 }
@@ -128,7 +129,8 @@ T_TEST_F(probe, tells_of_the_switch)
 /* Of the caller, not of the machine. */
 T_TEST_F(probe, tells_who_may_be_step_critical)
 {
-	static const char sysctl[] = "/proc/sys/kernel/completion_provenance_step_critical";
+	static const char sysctl[] =
+		"/proc/sys/kernel/completion_provenance_step_critical";
 	struct io_locality_probe probe;
 
 	T_NEED(T_ROOT);

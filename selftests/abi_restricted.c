@@ -8,7 +8,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(restricted) {
+FIXTURE(restricted)
+{
 	struct t_ring ring;
 	struct io_locality_hint hint;
 };
@@ -27,7 +28,9 @@ FIXTURE_TEARDOWN(restricted)
 
 static int reg(struct t_ring *ring, unsigned int op, void *arg, unsigned int nr)
 {
-	return syscall(__NR_io_uring_register, ring->fd, op, arg, nr) < 0 ? -errno : 0;
+	return syscall(__NR_io_uring_register, ring->fd, op, arg, nr) < 0 ?
+		       -errno :
+		       0;
 }
 
 /* Allows reads, and one register op. */
@@ -71,7 +74,8 @@ T_TEST_F(restricted, granted_if_allowed)
 	EXPECT_EQ(0, t_enable(&self->ring, &self->hint, NULL, 0));
 	EXPECT_EQ(0, t_update(&self->ring, &self->hint, 0, NULL, 0));
 	/* The permission is for this op, not for its neighbours. */
-	EXPECT_EQ(-EACCES, reg(&self->ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
+	EXPECT_EQ(-EACCES,
+		  reg(&self->ring, IORING_UNREGISTER_BUFFERS, NULL, 0));
 
 	fd = memfd_create("file", 0);
 	ASSERT_LE(0, fd);

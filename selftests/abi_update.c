@@ -8,9 +8,10 @@
 
 #include "t_harness.h"
 
-#define NR_SLOTS	4
+#define NR_SLOTS 4
 
-FIXTURE(update) {
+FIXTURE(update)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct io_locality_hint hint;
@@ -26,7 +27,8 @@ FIXTURE_SETUP(update)
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
 	T_OK(t_null_blk(&dev, ""));
 	T_OK(t_trace_open(&self->trace, "cprov:cprov_complete"));
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu", dev.dev));
+	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
+			    dev.dev));
 	self->fd = t_dev_open(&dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 
@@ -44,9 +46,9 @@ FIXTURE_TEARDOWN(update)
 	t_undo_all();
 }
 
-static void prepare(FIXTURE_DATA(update) *self, unsigned int slot)
+static void prepare(FIXTURE_DATA(update) * self, unsigned int slot)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[4096];
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
 	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
@@ -54,8 +56,9 @@ static void prepare(FIXTURE_DATA(update) *self, unsigned int slot)
 }
 
 /* The flows that the ring's default and its slots stand for now. */
-static void check_flows(struct __test_metadata *_metadata, FIXTURE_DATA(update) *self,
-			const uint32_t expected[1 + NR_SLOTS])
+static void check_flows(struct __test_metadata *_metadata,
+			FIXTURE_DATA(update) * self,
+			const __u32 expected[1 + NR_SLOTS])
 {
 	for (unsigned int slot = 0; slot <= NR_SLOTS; slot++) {
 		t_trace_start(&self->trace);
@@ -63,14 +66,16 @@ static void check_flows(struct __test_metadata *_metadata, FIXTURE_DATA(update) 
 		ASSERT_EQ(4096, t_submit_res(&self->ring));
 		T_OK(t_trace_load(&self->trace));
 		EXPECT_EQ(1, self->trace.nr);
-		EXPECT_EQ(1, t_count(&self->trace, NULL, "flow_id", expected[slot]))
-			TH_LOG("slot %u: expected flow %u", slot, expected[slot]);
+		T_EXPECT_EQ(1,
+			    t_count(&self->trace, NULL, "flow_id",
+				    expected[slot]),
+			    "slot %u: expected flow %u", slot, expected[slot]);
 	}
 }
 
 T_TEST_F(update, replaces_what_it_names)
 {
-	uint32_t expected[] = { 1, 10, 11, 12, 13 };
+	__u32 expected[] = { 1, 10, 11, 12, 13 };
 
 	check_flows(_metadata, self, expected);
 
@@ -81,7 +86,8 @@ T_TEST_F(update, replaces_what_it_names)
 	expected[3] = 22;
 	check_flows(_metadata, self, expected);
 
-	self->hint.flow_id = expected[0] = 2;
+	self->hint.flow_id = 2;
+	expected[0] = 2;
 	ASSERT_EQ(0, t_update(&self->ring, &self->hint, 0, NULL, 0));
 	check_flows(_metadata, self, expected);
 }
@@ -89,24 +95,27 @@ T_TEST_F(update, replaces_what_it_names)
 /* The last slot is bad: neither the ones before it nor the default change. */
 T_TEST_F(update, all_or_nothing)
 {
-	const uint32_t expected[] = { 1, 10, 11, 12, 13 };
+	const __u32 expected[] = { 1, 10, 11, 12, 13 };
 
 	self->hint.flow_id = 2;
 	for (int i = 0; i < NR_SLOTS; i++)
 		self->slots[i].hint.flow_id = 20 + i;
 	self->slots[NR_SLOTS - 1].__reserved0 = 1;
-	ASSERT_EQ(-EINVAL, t_update(&self->ring, &self->hint, 0, self->slots, NR_SLOTS));
+	ASSERT_EQ(-EINVAL,
+		  t_update(&self->ring, &self->hint, 0, self->slots, NR_SLOTS));
 	check_flows(_metadata, self, expected);
 
 	/* The slots are good, the default is not. */
 	self->slots[NR_SLOTS - 1].__reserved0 = 0;
 	self->hint.io_class = IO_LOCALITY_NR_CLASSES;
-	ASSERT_EQ(-EINVAL, t_update(&self->ring, &self->hint, 0, self->slots, NR_SLOTS));
+	ASSERT_EQ(-EINVAL,
+		  t_update(&self->ring, &self->hint, 0, self->slots, NR_SLOTS));
 	check_flows(_metadata, self, expected);
 
 	/* All are good, but one is past the table. */
 	self->hint.io_class = IO_LOCALITY_CLASS_LATENCY;
-	ASSERT_EQ(-EINVAL, t_update(&self->ring, &self->hint, 1, self->slots, NR_SLOTS));
+	ASSERT_EQ(-EINVAL,
+		  t_update(&self->ring, &self->hint, 1, self->slots, NR_SLOTS));
 	check_flows(_metadata, self, expected);
 }
 

@@ -8,12 +8,13 @@
 
 #include "t_harness.h"
 
-#define BYTES	65536
-#define SECTORS	(BYTES / 512)
-#define FLOW	99
-#define LENGTH	(32 << 11)	/* of each target: 32 MiB, in sectors */
+#define BYTES 65536
+#define SECTORS (BYTES / 512)
+#define FLOW 99
+#define LENGTH (32 << 11) /* of each target: 32 MiB, in sectors */
 
-FIXTURE(dm) {
+FIXTURE(dm)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dm, below[2];
@@ -21,33 +22,33 @@ FIXTURE(dm) {
 	int fd;
 };
 
-FIXTURE_VARIANT(dm) {
+FIXTURE_VARIANT(dm)
+{
 	const char *target;
 	/* Devices below, and sectors that each gets of BYTES from the start. */
 	unsigned int nr_below;
 	long long sectors;
 };
 
-FIXTURE_VARIANT_ADD(dm, linear) {
-	.target = "linear", .nr_below = 1, .sectors = SECTORS
-};
+T_VARIANT(dm, linear, .target = "linear", .nr_below = 1, .sectors = SECTORS);
 
 /* Chunks of 4 KiB, eight on each side. */
-FIXTURE_VARIANT_ADD(dm, striped) {
-	.target = "striped", .nr_below = 2, .sectors = SECTORS / 2
-};
+T_VARIANT(dm, striped, .target = "striped", .nr_below = 2,
+	  .sectors = SECTORS / 2);
 
 FIXTURE_SETUP(dm)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
 	const char *params;
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
 	for (unsigned int i = 0; i < variant->nr_below; i++)
 		T_OK(t_null_blk(&self->below[i], ""));
 	params = variant->nr_below == 1 ?
-		 t_text("%s 2048", self->below[0].path) :
-		 t_text("2 8 %s 0 %s 0", self->below[0].path, self->below[1].path);
+			 t_text("%s 2048", self->below[0].path) :
+			 t_text("2 8 %s 0 %s 0", self->below[0].path,
+				self->below[1].path);
 	T_OR_SKIP(t_dm(&self->dm, LENGTH, variant->target, params));
 	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, BYTES));
 	memset(self->buf, 'x', BYTES);
@@ -64,7 +65,8 @@ FIXTURE_TEARDOWN(dm)
 	t_undo_all();
 }
 
-static int transfer(FIXTURE_DATA(dm) *self, unsigned int op, unsigned int flags)
+static int transfer(FIXTURE_DATA(dm) * self, unsigned int op,
+		    unsigned int flags)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
@@ -73,12 +75,13 @@ static int transfer(FIXTURE_DATA(dm) *self, unsigned int op, unsigned int flags)
 	return t_submit_res(&self->ring);
 }
 
-static void check(struct __test_metadata *_metadata, FIXTURE_DATA(dm) *self,
-		  const FIXTURE_VARIANT(dm) *variant)
+static void check(struct __test_metadata *_metadata, FIXTURE_DATA(dm) * self,
+		  const FIXTURE_VARIANT(dm) * variant)
 {
 	T_OK(t_trace_load(&self->trace));
 	for (unsigned int i = 0; i < variant->nr_below; i++) {
-		EXPECT_EQ(variant->sectors, t_sectors(&self->trace, &self->below[i]));
+		EXPECT_EQ(variant->sectors,
+			  t_sectors(&self->trace, &self->below[i]));
 		EXPECT_EQ(variant->sectors,
 			  t_sectors_of(&self->trace, &self->below[i], FLOW));
 	}

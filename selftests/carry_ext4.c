@@ -9,11 +9,12 @@
 
 #include "t_harness.h"
 
-#define BYTES	(1 << 20)
-#define SECTORS	(BYTES / 512)
-#define FLOW	77
+#define BYTES (1024 * 1024)
+#define SECTORS (BYTES / 512)
+#define FLOW 77
 
-FIXTURE(ext4) {
+FIXTURE(ext4)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -21,17 +22,19 @@ FIXTURE(ext4) {
 	char *buf;
 };
 
-FIXTURE_VARIANT(ext4) {
+FIXTURE_VARIANT(ext4)
+{
 	bool drive;
 };
 
-FIXTURE_VARIANT_ADD(ext4, null_blk) { .drive = false };
-FIXTURE_VARIANT_ADD(ext4, drive) { .drive = true };
+T_VARIANT(ext4, null_blk, .drive = false);
+T_VARIANT(ext4, drive, .drive = true);
 
 FIXTURE_SETUP(ext4)
 {
 	const char *drive = getenv("CPROV_SCRATCH_DEV");
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
 	char dir[64];
 	int fd;
 
@@ -66,7 +69,8 @@ FIXTURE_TEARDOWN(ext4)
 	t_undo_all();
 }
 
-static int transfer(FIXTURE_DATA(ext4) *self, unsigned int op, int open_flags, unsigned int flags)
+static int transfer(FIXTURE_DATA(ext4) * self, unsigned int op, int open_flags,
+		    unsigned int flags)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 	int fd = open(self->path, open_flags | O_CLOEXEC), ret;
@@ -82,7 +86,8 @@ static int transfer(FIXTURE_DATA(ext4) *self, unsigned int op, int open_flags, u
 
 T_TEST_F(ext4, direct_read)
 {
-	ASSERT_EQ(BYTES, transfer(self, IORING_OP_READ, O_RDONLY | O_DIRECT, 0));
+	ASSERT_EQ(BYTES,
+		  transfer(self, IORING_OP_READ, O_RDONLY | O_DIRECT, 0));
 	EXPECT_EQ('x', self->buf[BYTES - 1]);
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, FLOW));
@@ -90,7 +95,8 @@ T_TEST_F(ext4, direct_read)
 
 T_TEST_F(ext4, direct_write)
 {
-	ASSERT_EQ(BYTES, transfer(self, IORING_OP_WRITE, O_WRONLY | O_DIRECT, 0));
+	ASSERT_EQ(BYTES,
+		  transfer(self, IORING_OP_WRITE, O_WRONLY | O_DIRECT, 0));
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, FLOW));
 }

@@ -8,11 +8,12 @@
 
 #include "t_harness.h"
 
-#define BYTES	(256 << 10)
-#define SECTORS	(BYTES / 512)
-#define FLOW	88
+#define BYTES (256 << 10)
+#define SECTORS (BYTES / 512)
+#define FLOW 88
 
-FIXTURE(loop) {
+FIXTURE(loop)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev loop, below;
@@ -20,17 +21,19 @@ FIXTURE(loop) {
 	int fd;
 };
 
-FIXTURE_VARIANT(loop) {
+FIXTURE_VARIANT(loop)
+{
 	bool direct;
 };
 
-FIXTURE_VARIANT_ADD(loop, direct) { .direct = true };
-FIXTURE_VARIANT_ADD(loop, buffered) { .direct = false };
+T_VARIANT(loop, direct, .direct = true);
+T_VARIANT(loop, buffered, .direct = false);
 
 /* A file of ext4 of null_blk. */
 FIXTURE_SETUP(loop)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
 	char dir[64], path[80];
 	int fd;
 
@@ -42,9 +45,8 @@ FIXTURE_SETUP(loop)
 	memset(self->buf, 'x', BYTES);
 	fd = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
 	ASSERT_LE(0, fd);
-	for (int i = 0; i < 16; i++) {
+	for (int i = 0; i < 16; i++)
 		ASSERT_EQ(BYTES, write(fd, self->buf, BYTES));
-	}
 	sync();
 	ASSERT_EQ(0, posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
 	close(fd);
@@ -62,7 +64,8 @@ FIXTURE_TEARDOWN(loop)
 	t_undo_all();
 }
 
-static int transfer(FIXTURE_DATA(loop) *self, unsigned int op, unsigned int flags)
+static int transfer(FIXTURE_DATA(loop) * self, unsigned int op,
+		    unsigned int flags)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
@@ -86,9 +89,9 @@ T_TEST_F(loop, write)
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->loop, FLOW));
 	/* The page cache is where a buffered write ends. */
-	if (variant->direct) {
-		EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->below, FLOW));
-	}
+	if (variant->direct)
+		EXPECT_EQ(SECTORS,
+			  t_sectors_of(&self->trace, &self->below, FLOW));
 }
 
 /* A worker serves many: it forgets one hint before it takes up the next. */

@@ -8,11 +8,12 @@
 
 #include "t_harness.h"
 
-#define BYTES	65536
-#define SECTORS	(BYTES / 512)
-#define FLOW	111
+#define BYTES 65536
+#define SECTORS (BYTES / 512)
+#define FLOW 111
 
-FIXTURE(raid1) {
+FIXTURE(raid1)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev md, legs[2];
@@ -22,7 +23,8 @@ FIXTURE(raid1) {
 
 FIXTURE_SETUP(raid1)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
 	for (int i = 0; i < 2; i++)
@@ -43,7 +45,7 @@ FIXTURE_TEARDOWN(raid1)
 	t_undo_all();
 }
 
-static int transfer(FIXTURE_DATA(raid1) *self, unsigned int op)
+static int transfer(FIXTURE_DATA(raid1) * self, unsigned int op)
 {
 	t_prep_rw(t_sqe(&self->ring), op, self->fd, self->buf, BYTES, 1 << 20);
 	return t_submit_res(&self->ring);
@@ -54,9 +56,10 @@ T_TEST_F(raid1, read_from_one_leg)
 	ASSERT_EQ(BYTES, transfer(self, IORING_OP_READ));
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(SECTORS, t_sectors(&self->trace, &self->legs[0]) +
-			   t_sectors(&self->trace, &self->legs[1]));
-	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->legs[0], FLOW) +
-			   t_sectors_of(&self->trace, &self->legs[1], FLOW));
+				   t_sectors(&self->trace, &self->legs[1]));
+	EXPECT_EQ(SECTORS,
+		  t_sectors_of(&self->trace, &self->legs[0], FLOW) +
+			  t_sectors_of(&self->trace, &self->legs[1], FLOW));
 }
 
 T_TEST_F(raid1, write_to_both_legs)
@@ -65,7 +68,8 @@ T_TEST_F(raid1, write_to_both_legs)
 	T_OK(t_trace_load(&self->trace));
 	for (int i = 0; i < 2; i++) {
 		EXPECT_EQ(SECTORS, t_sectors(&self->trace, &self->legs[i]));
-		EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->legs[i], FLOW));
+		EXPECT_EQ(SECTORS,
+			  t_sectors_of(&self->trace, &self->legs[i], FLOW));
 	}
 }
 

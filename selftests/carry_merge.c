@@ -9,11 +9,12 @@
 
 #include "t_harness.h"
 
-#define BYTES	4096
-#define SECTORS	(BYTES / 512)
-#define NR	8
+#define BYTES 4096
+#define SECTORS (BYTES / 512)
+#define NR 8
 
-FIXTURE(merge) {
+FIXTURE(merge)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -21,19 +22,20 @@ FIXTURE(merge) {
 	int fd;
 };
 
-FIXTURE_VARIANT(merge) {
+FIXTURE_VARIANT(merge)
+{
 	const char *scheduler;
 	unsigned int op;
 };
 
-FIXTURE_VARIANT_ADD(merge, none_read) { "none", IORING_OP_READ };
-FIXTURE_VARIANT_ADD(merge, none_write) { "none", IORING_OP_WRITE };
-FIXTURE_VARIANT_ADD(merge, mq_deadline_read) { "mq-deadline", IORING_OP_READ };
-FIXTURE_VARIANT_ADD(merge, mq_deadline_write) { "mq-deadline", IORING_OP_WRITE };
-FIXTURE_VARIANT_ADD(merge, kyber_read) { "kyber", IORING_OP_READ };
-FIXTURE_VARIANT_ADD(merge, kyber_write) { "kyber", IORING_OP_WRITE };
-FIXTURE_VARIANT_ADD(merge, bfq_read) { "bfq", IORING_OP_READ };
-FIXTURE_VARIANT_ADD(merge, bfq_write) { "bfq", IORING_OP_WRITE };
+T_VARIANT(merge, none_read, "none", IORING_OP_READ);
+T_VARIANT(merge, none_write, "none", IORING_OP_WRITE);
+T_VARIANT(merge, mq_deadline_read, "mq-deadline", IORING_OP_READ);
+T_VARIANT(merge, mq_deadline_write, "mq-deadline", IORING_OP_WRITE);
+T_VARIANT(merge, kyber_read, "kyber", IORING_OP_READ);
+T_VARIANT(merge, kyber_write, "kyber", IORING_OP_WRITE);
+T_VARIANT(merge, bfq_read, "bfq", IORING_OP_READ);
+T_VARIANT(merge, bfq_write, "bfq", IORING_OP_WRITE);
 
 FIXTURE_SETUP(merge)
 {
@@ -44,7 +46,8 @@ FIXTURE_SETUP(merge)
 		T_SKIP("no I/O scheduler %s", variant->scheduler);
 	ASSERT_EQ(0, t_queue_set(&self->dev, "nomerges", "0"));
 	T_OK(t_trace_open(&self->trace, "block:block_rq_issue"));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_issue", "dev == %llu", self->dev.dev));
+	T_OK(t_trace_filter(&self->trace, "block:block_rq_issue", "dev == %llu",
+			    self->dev.dev));
 	self->fd = t_dev_open(&self->dev, O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, NR * BYTES));
@@ -58,30 +61,33 @@ FIXTURE_TEARDOWN(merge)
 }
 
 /* Neighbours, submitted at once: io_uring plugs. */
-static void submit(struct __test_metadata *_metadata, FIXTURE_DATA(merge) *self,
-		   const FIXTURE_VARIANT(merge) *variant, struct io_locality_hint *hints)
+static void submit(struct __test_metadata *_metadata,
+		   FIXTURE_DATA(merge) * self,
+		   const FIXTURE_VARIANT(merge) * variant,
+		   struct io_locality_hint *hints)
 {
 	t_trace_start(&self->trace);
 	for (int i = 0; i < NR; i++) {
 		struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
-		t_prep_rw(sqe, variant->op, self->fd, self->buf + i * BYTES, BYTES,
-			  (1 << 20) + i * BYTES);
+		t_prep_rw(sqe, variant->op, self->fd, self->buf + i * BYTES,
+			  BYTES, (1 << 20) + i * BYTES);
 		if (hints[i].flow_id)
 			t_sqe_hint(sqe, &hints[i]);
 	}
 	ASSERT_EQ(0, t_submit(&self->ring, NR));
-	for (int i = 0; i < NR; i++) {
+	for (int i = 0; i < NR; i++)
 		ASSERT_EQ(BYTES, t_wait_res(&self->ring));
-	}
 	T_OK(t_trace_load(&self->trace));
 }
 
 /* How large the requests were: each its own size, or in part larger. */
-static void check_not_merged(struct __test_metadata *_metadata, FIXTURE_DATA(merge) *self)
+static void check_not_merged(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(merge) * self)
 {
 	EXPECT_EQ(NR, self->trace.nr);
-	EXPECT_EQ(NR, t_count(&self->trace, "block_rq_issue", "nr_sector", SECTORS));
+	EXPECT_EQ(NR, t_count(&self->trace, "block_rq_issue", "nr_sector",
+			      SECTORS));
 }
 
 T_TEST_F(merge, one_token_may)
@@ -120,7 +126,8 @@ T_TEST_F(merge, different_classes_do_not)
 
 	for (int i = 0; i < NR; i++)
 		hints[i] = t_hint_of(i % 2 ? IO_LOCALITY_CLASS_LATENCY :
-					     IO_LOCALITY_CLASS_THROUGHPUT, 0, 5);
+					     IO_LOCALITY_CLASS_THROUGHPUT,
+				     0, 5);
 	submit(_metadata, self, variant, hints);
 	check_not_merged(_metadata, self);
 }
@@ -130,7 +137,8 @@ T_TEST_F(merge, hinted_and_unhinted_do_not)
 	struct io_locality_hint hints[NR];
 
 	for (int i = 0; i < NR; i++)
-		hints[i] = t_hint_of(IO_LOCALITY_CLASS_LATENCY, 0, i % 2 ? 5 : 0);
+		hints[i] =
+			t_hint_of(IO_LOCALITY_CLASS_LATENCY, 0, i % 2 ? 5 : 0);
 	submit(_metadata, self, variant, hints);
 	check_not_merged(_metadata, self);
 }
@@ -143,7 +151,6 @@ T_TEST_F(merge, hinted_and_unhinted_do_not)
 T_TEST_F(merge, filling_a_gap_does_not)
 {
 	static const int order[NR] = { 0, 2, 4, 6, 1, 3, 5, 7 };
-	struct io_locality_hint hint;
 	long long sectors;
 
 	t_trace_start(&self->trace);
@@ -151,15 +158,15 @@ T_TEST_F(merge, filling_a_gap_does_not)
 		struct io_uring_sqe *sqe = t_sqe(&self->ring);
 		static struct io_locality_hint hints[NR];
 
-		hints[i] = hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, 0, 5 + order[i] / 2);
+		hints[i] = t_hint_of(IO_LOCALITY_CLASS_LATENCY, 0,
+				     5 + order[i] / 2);
 		t_prep_rw(sqe, variant->op, self->fd, self->buf, BYTES,
 			  (1 << 20) + order[i] * BYTES);
 		t_sqe_hint(sqe, &hints[i]);
 	}
 	ASSERT_EQ(0, t_submit(&self->ring, NR));
-	for (int i = 0; i < NR; i++) {
+	for (int i = 0; i < NR; i++)
 		ASSERT_EQ(BYTES, t_wait_res(&self->ring));
-	}
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_LE(NR / 2, self->trace.nr);
 	for (size_t i = 0; i < self->trace.nr; i++) {

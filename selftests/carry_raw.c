@@ -10,13 +10,14 @@
 
 #include "t_harness.h"
 
-#define BYTES	65536
-#define SECTORS	(BYTES / 512)
+#define BYTES 65536
+#define SECTORS (BYTES / 512)
 
 /* The default's flow, those of two slots, and that of a request's own hint. */
 enum { FLOW_DEFAULT = 1, FLOW_SLOT = 10, FLOW_OTHER_SLOT, FLOW_OWN = 20 };
 
-FIXTURE(raw) {
+FIXTURE(raw)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -26,20 +27,22 @@ FIXTURE(raw) {
 	int fd;
 };
 
-FIXTURE_VARIANT(raw) {
+FIXTURE_VARIANT(raw)
+{
 	unsigned int op;
 };
 
-FIXTURE_VARIANT_ADD(raw, read) { .op = IORING_OP_READ };
-FIXTURE_VARIANT_ADD(raw, readv) { .op = IORING_OP_READV };
-FIXTURE_VARIANT_ADD(raw, read_fixed) { .op = IORING_OP_READ_FIXED };
-FIXTURE_VARIANT_ADD(raw, write) { .op = IORING_OP_WRITE };
-FIXTURE_VARIANT_ADD(raw, writev) { .op = IORING_OP_WRITEV };
-FIXTURE_VARIANT_ADD(raw, write_fixed) { .op = IORING_OP_WRITE_FIXED };
+T_VARIANT(raw, read, .op = IORING_OP_READ);
+T_VARIANT(raw, readv, .op = IORING_OP_READV);
+T_VARIANT(raw, read_fixed, .op = IORING_OP_READ_FIXED);
+T_VARIANT(raw, write, .op = IORING_OP_WRITE);
+T_VARIANT(raw, writev, .op = IORING_OP_WRITEV);
+T_VARIANT(raw, write_fixed, .op = IORING_OP_WRITE_FIXED);
 
 FIXTURE_SETUP(raw)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW_DEFAULT);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW_DEFAULT);
 	struct io_locality_slot slots[2];
 	struct iovec all;
 
@@ -52,7 +55,8 @@ FIXTURE_SETUP(raw)
 	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, BYTES));
 	memset(self->buf, 'x', BYTES);
 
-	slots[0] = slots[1] = t_slot_of(&hint);
+	slots[0] = t_slot_of(&hint);
+	slots[1] = slots[0];
 	slots[0].hint.flow_id = FLOW_SLOT;
 	slots[1].hint.flow_id = FLOW_OTHER_SLOT;
 	self->own = hint;
@@ -62,11 +66,12 @@ FIXTURE_SETUP(raw)
 
 	self->iov[0].iov_base = self->buf;
 	self->iov[1].iov_base = self->buf + BYTES / 2;
-	self->iov[0].iov_len = self->iov[1].iov_len = BYTES / 2;
+	self->iov[0].iov_len = BYTES / 2;
+	self->iov[1].iov_len = BYTES / 2;
 	all.iov_base = self->buf;
 	all.iov_len = BYTES;
-	ASSERT_EQ(0, syscall(__NR_io_uring_register, self->ring.fd, IORING_REGISTER_BUFFERS,
-			     &all, 1));
+	ASSERT_EQ(0, syscall(__NR_io_uring_register, self->ring.fd,
+			     IORING_REGISTER_BUFFERS, &all, 1));
 	t_trace_start(&self->trace);
 }
 
@@ -76,27 +81,33 @@ FIXTURE_TEARDOWN(raw)
 }
 
 /* All of the buffer, at the n-th place of its size. */
-static struct io_uring_sqe *prepare(FIXTURE_DATA(raw) *self,
-				    const FIXTURE_VARIANT(raw) *variant, unsigned int place)
+static struct io_uring_sqe *prepare(FIXTURE_DATA(raw) * self,
+				    const FIXTURE_VARIANT(raw) * variant,
+				    unsigned int place)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
-	bool vectored = variant->op == IORING_OP_READV || variant->op == IORING_OP_WRITEV;
+	bool vectored = variant->op == IORING_OP_READV ||
+			variant->op == IORING_OP_WRITEV;
 
-	t_prep_rw(sqe, variant->op, self->fd, vectored ? (void *)self->iov : self->buf,
-		  vectored ? T_ARRAY_SIZE(self->iov) : BYTES, (uint64_t)place * BYTES);
+	t_prep_rw(sqe, variant->op, self->fd,
+		  vectored ? (void *)self->iov : self->buf,
+		  vectored ? T_ARRAY_SIZE(self->iov) : BYTES,
+		  (__u64)place * BYTES);
 	return sqe;
 }
 
 /* All that the device did was of the flow; of none, if that is 0. */
-static void check_flow(struct __test_metadata *_metadata, FIXTURE_DATA(raw) *self,
-		       uint32_t flow)
+static void check_flow(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(raw) * self, __u32 flow)
 {
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(SECTORS, t_sectors(&self->trace, &self->dev));
 	if (flow) {
-		EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, flow));
+		EXPECT_EQ(SECTORS,
+			  t_sectors_of(&self->trace, &self->dev, flow));
 	} else {
-		EXPECT_EQ(NULL, t_find(&self->trace, "cprov_complete", "dev", self->dev.dev));
+		EXPECT_EQ(NULL, t_find(&self->trace, "cprov_complete", "dev",
+				       self->dev.dev));
 	}
 	t_trace_start(&self->trace);
 }
@@ -153,7 +164,8 @@ T_TEST_F(raw, split)
 			continue;
 		pieces++;
 		EXPECT_EQ(FLOW_SLOT, t_field(event, "flow_id", 0));
-		EXPECT_EQ(IO_LOCALITY_CLASS_LATENCY, t_field(event, "class", -1));
+		EXPECT_EQ(IO_LOCALITY_CLASS_LATENCY,
+			  t_field(event, "class", -1));
 	}
 	EXPECT_EQ(4, pieces);
 	check_flow(_metadata, self, FLOW_SLOT);
@@ -189,7 +201,8 @@ T_TEST_F(raw, linked)
 	ASSERT_EQ(BYTES, t_wait_res(&self->ring));
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, FLOW_SLOT));
-	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, FLOW_OTHER_SLOT));
+	EXPECT_EQ(SECTORS,
+		  t_sectors_of(&self->trace, &self->dev, FLOW_OTHER_SLOT));
 	EXPECT_EQ(2 * SECTORS, t_sectors(&self->trace, &self->dev));
 }
 
@@ -202,14 +215,15 @@ T_TEST_F(raw, batch)
 	prepare(self, variant, 3);
 	t_sqe_hint(prepare(self, variant, 4), &self->own);
 	ASSERT_EQ(0, t_submit(&self->ring, 5));
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 5; i++)
 		ASSERT_EQ(BYTES, t_wait_res(&self->ring));
-	}
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(5 * SECTORS, t_sectors(&self->trace, &self->dev));
 	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, FLOW_SLOT));
-	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, FLOW_OTHER_SLOT));
-	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, FLOW_DEFAULT));
+	EXPECT_EQ(SECTORS,
+		  t_sectors_of(&self->trace, &self->dev, FLOW_OTHER_SLOT));
+	EXPECT_EQ(SECTORS,
+		  t_sectors_of(&self->trace, &self->dev, FLOW_DEFAULT));
 	EXPECT_EQ(SECTORS, t_sectors_of(&self->trace, &self->dev, FLOW_OWN));
 }
 
@@ -225,15 +239,16 @@ T_TEST_F(raw, class_arrives)
 	ASSERT_NE(NULL, event);
 	EXPECT_EQ(IO_LOCALITY_CLASS_PREFETCH, t_field(event, "class", -1));
 
-	for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++) {
+	for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
 		t_trace_start(&self->trace);
-		self->own.io_class = class;
+		self->own.io_class = cls;
 		t_sqe_hint(prepare(self, variant, 0), &self->own);
 		ASSERT_EQ(BYTES, t_submit_res(&self->ring));
 		T_OK(t_trace_load(&self->trace));
-		event = t_find(&self->trace, "cprov_complete", "flow_id", FLOW_OWN);
+		event = t_find(&self->trace, "cprov_complete", "flow_id",
+			       FLOW_OWN);
 		ASSERT_NE(NULL, event);
-		EXPECT_EQ(class, t_field(event, "class", -1));
+		EXPECT_EQ(cls, t_field(event, "class", -1));
 	}
 }
 

@@ -8,10 +8,11 @@
 
 #include "t_harness.h"
 
-#define BAD_SECTOR	0
-#define BAD_SECTORS	((16 << 20) / 512)	/* all that a shot may hit */
+#define BAD_SECTOR 0
+#define BAD_SECTORS ((16 << 20) / 512) /* all that a shot may hit */
 
-FIXTURE(error) {
+FIXTURE(error)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	int cpus[T_MAX_CPUS], nr;
@@ -19,8 +20,8 @@ FIXTURE(error) {
 
 FIXTURE_SETUP(error)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 32, 0));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
@@ -32,7 +33,8 @@ FIXTURE_TEARDOWN(error)
 	t_undo_all();
 }
 
-static void check_no_more(struct __test_metadata *_metadata, struct t_ring *ring)
+static void check_no_more(struct __test_metadata *_metadata,
+			  struct t_ring *ring)
 {
 	struct io_uring_sqe *sqe = t_sqe(ring);
 	struct io_uring_cqe cqe;
@@ -52,12 +54,13 @@ T_TEST_F(error, of_the_device)
 	int fd, home = self->cpus[self->nr - 1];
 	size_t nr = 0;
 
-	T_OK(t_null_blk(&dev, t_text("badblocks=+%d-%d", BAD_SECTOR, BAD_SECTORS - 1)));
+	T_OK(t_null_blk(&dev, t_text("badblocks=+%d-%d", BAD_SECTOR,
+				     BAD_SECTORS - 1)));
 	fd = t_dev_open(&dev, O_RDWR);
 	ASSERT_LE(0, fd);
-	for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++) {
+	for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
 		for (int write = 0; write < 2; write++) {
-			shots[nr].hint = t_hint_of(class, home, 0);
+			shots[nr].hint = t_hint_of(cls, home, 0);
 			shots[nr].submit_cpu = self->cpus[0];
 			shots[nr++].write = write;
 		}
@@ -67,9 +70,8 @@ T_TEST_F(error, of_the_device)
 		EXPECT_EQ(-EIO, shots[i].res);
 		EXPECT_EQ(1, shots[i].nr_decided);
 		EXPECT_EQ(1, shots[i].nr_done);
-		if (shots[i].hint.io_class == IO_LOCALITY_CLASS_STEP_CRITICAL) {
+		if (shots[i].hint.io_class == IO_LOCALITY_CLASS_STEP_CRITICAL)
 			EXPECT_EQ(home, shots[i].done_cpu);
-		}
 	}
 	check_no_more(_metadata, &self->ring);
 }
@@ -77,7 +79,7 @@ T_TEST_F(error, of_the_device)
 /* Good and bad neighbours, submitted at once. */
 T_TEST_F(error, of_some)
 {
-	static char buf[32 * 4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[32 * 4096];
 	struct io_locality_hint hints[32];
 	struct io_uring_cqe cqe;
 	unsigned int base = 0;
@@ -93,9 +95,10 @@ T_TEST_F(error, of_some)
 
 		if (!i)
 			base = sqe->user_data;
-		hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i % self->nr],
-				     1 + i);
-		t_prep_rw(sqe, IORING_OP_READ, fd, buf + i * 4096, 4096, (uint64_t)i * 4096);
+		hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+				     self->cpus[i % self->nr], 1 + i);
+		t_prep_rw(sqe, IORING_OP_READ, fd, buf + i * 4096, 4096,
+			  (__u64)i * 4096);
 		t_sqe_hint(sqe, &hints[i]);
 	}
 	ASSERT_EQ(0, t_submit(&self->ring, 32));
@@ -105,8 +108,8 @@ T_TEST_F(error, of_some)
 		ASSERT_TRUE(t_cqe(&self->ring, &cqe));
 		which = cqe.user_data - base;
 		ASSERT_GT(32, which);
-		EXPECT_EQ(which / 8 == 1 ? -EIO : 4096, cqe.res)
-			TH_LOG("request %u", which);
+		T_EXPECT_EQ(which / 8 == 1 ? -EIO : 4096, cqe.res, "request %u",
+			    which);
 	}
 	check_no_more(_metadata, &self->ring);
 }
@@ -114,9 +117,9 @@ T_TEST_F(error, of_some)
 /* A split request of which one piece fails. */
 T_TEST_F(error, of_a_piece)
 {
-	static char buf[65536] __attribute__((aligned(4096)));
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[0],
-						 1);
+	static alignas(4096) char buf[65536];
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[0], 1);
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 	struct t_dev dev;
 	int fd;
@@ -133,9 +136,9 @@ T_TEST_F(error, of_a_piece)
 /* Of device-mapper, where no request comes to be. */
 T_TEST_F(error, of_a_target)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[0],
-						 1);
+	static alignas(4096) char buf[4096];
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[0], 1);
 	struct io_uring_sqe *sqe;
 	struct t_dev dev;
 	int fd;
@@ -145,8 +148,8 @@ T_TEST_F(error, of_a_target)
 	ASSERT_LE(0, fd);
 	for (int write = 0; write < 2; write++) {
 		sqe = t_sqe(&self->ring);
-		t_prep_rw(sqe, write ? IORING_OP_WRITE : IORING_OP_READ, fd, buf, sizeof(buf),
-			  0);
+		t_prep_rw(sqe, write ? IORING_OP_WRITE : IORING_OP_READ, fd,
+			  buf, sizeof(buf), 0);
 		t_sqe_hint(sqe, &hint);
 		EXPECT_EQ(-EIO, t_submit_res(&self->ring));
 	}

@@ -9,9 +9,10 @@
 
 #include "t_harness.h"
 
-#define NR	8
+#define NR 8
 
-FIXTURE(ring_exit) {
+FIXTURE(ring_exit)
+{
 	struct t_trace trace;
 	struct t_dev dev;
 	int cpus[T_MAX_CPUS], nr;
@@ -35,15 +36,15 @@ FIXTURE_TEARDOWN(ring_exit)
 }
 
 /* In flight, each of its own slot. */
-static int submit(FIXTURE_DATA(ring_exit) *self, struct t_ring *ring)
+static int submit(FIXTURE_DATA(ring_exit) * self, struct t_ring *ring)
 {
-	static char buf[NR * 4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[NR * 4096];
 	struct io_locality_slot slots[NR];
 	struct io_locality_hint hint;
 
 	for (int i = 0; i < NR; i++) {
-		hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i % self->nr],
-				 1000 + i);
+		hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+				 self->cpus[i % self->nr], 1000 + i);
 		slots[i] = t_slot_of(&hint);
 	}
 	if (t_ring_init(ring, NR, 0) || t_enable(ring, NULL, slots, NR))
@@ -52,19 +53,20 @@ static int submit(FIXTURE_DATA(ring_exit) *self, struct t_ring *ring)
 		struct io_uring_sqe *sqe = t_sqe(ring);
 
 		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf + i * 4096, 4096,
-			  (uint64_t)i * 8192);
+			  (__u64)i * 8192);
 		t_sqe_slot(sqe, 1 + i);
 	}
 	return t_submit(ring, 0);
 }
 
-static void check_all_done(struct __test_metadata *_metadata, FIXTURE_DATA(ring_exit) *self)
+static void check_all_done(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(ring_exit) * self)
 {
-	for (int i = 0; i < NR; i++) {
-		ASSERT_NE(NULL, t_trace_await(&self->trace, "cprov_complete", "flow_id",
-					      1000 + i))
-			TH_LOG("flow %d", 1000 + i);
-	}
+	for (int i = 0; i < NR; i++)
+		T_ASSERT_NE(NULL,
+			    t_trace_await(&self->trace, "cprov_complete",
+					  "flow_id", 1000 + i),
+			    "flow %d", 1000 + i);
 }
 
 T_TEST_F(ring_exit, by_closing)

@@ -7,13 +7,13 @@
 
 #include "t_harness.h"
 
-#define NR	64
+#define NR 64
 
 T_FIXTURE(full_queue, T_KERNEL | T_ROOT | T_NULL_BLK | T_POLICY | T_TWO_CPUS)
 
 static void check(struct __test_metadata *_metadata, const char *options)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[4096];
 	int cpus[T_MAX_CPUS], nr = t_cpus(cpus), fd;
 	static struct io_locality_hint hints[NR];
 	struct io_uring_cqe cqe;
@@ -29,8 +29,10 @@ static void check(struct __test_metadata *_metadata, const char *options)
 		for (int i = 0; i < NR; i++) {
 			struct io_uring_sqe *sqe = t_sqe(&ring);
 
-			hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, cpus[nr - 1], i);
-			t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), i * 8192);
+			hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					     cpus[nr - 1], i);
+			t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf),
+				  i * 8192);
 			t_sqe_hint(sqe, &hints[i]);
 		}
 		ASSERT_EQ(0, t_submit(&ring, NR));
@@ -49,7 +51,8 @@ T_TEST_F(full_queue, one_tag)
 
 T_TEST_F(full_queue, four_tags_shared_by_all)
 {
-	check(_metadata, "hw_queue_depth=4 shared_tag_bitmap=1 irqmode=2 completion_nsec=1000000");
+	check(_metadata,
+	      "hw_queue_depth=4 shared_tag_bitmap=1 irqmode=2 completion_nsec=1000000");
 }
 
 /* Completed like a driver's, on a queue that may sleep. */

@@ -7,18 +7,18 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "t_harness.h"
 
-#define CYCLES	10
+#define CYCLES 10
 
-FIXTURE(offline) {
+FIXTURE(offline)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
-	int first, home;	/* the home is the CPU that goes */
+	int first, home; /* the home is the CPU that goes */
 	int fd;
 };
 
@@ -26,13 +26,14 @@ FIXTURE_SETUP(offline)
 {
 	int cpus[T_MAX_CPUS], nr;
 
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	nr = t_cpus(cpus);
 	self->first = cpus[0];
 	self->home = cpus[nr - 1];
 	if (!t_exists("/sys/devices/system/cpu/cpu%d/online", self->home))
-		T_SKIP("CPU %d cannot go offline (CONFIG_HOTPLUG_CPU)", self->home);
+		T_SKIP("CPU %d cannot go offline (CONFIG_HOTPLUG_CPU)",
+		       self->home);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS " block:block_rq_issue"));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 64, 0));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
@@ -44,7 +45,8 @@ FIXTURE_TEARDOWN(offline)
 }
 
 /* Nothing follows but what is asked for now. */
-static void check_no_more(struct __test_metadata *_metadata, struct t_ring *ring)
+static void check_no_more(struct __test_metadata *_metadata,
+			  struct t_ring *ring)
 {
 	struct io_uring_sqe *sqe = t_sqe(ring);
 	struct io_uring_cqe cqe;
@@ -57,20 +59,20 @@ static void check_no_more(struct __test_metadata *_metadata, struct t_ring *ring
 	EXPECT_FALSE(t_cqe(ring, &cqe));
 }
 
-static void shoot(struct __test_metadata *_metadata, FIXTURE_DATA(offline) *self, int reason,
-		  int done_cpu)
+static void shoot(struct __test_metadata *_metadata,
+		  FIXTURE_DATA(offline) * self, int reason, int done_cpu)
 {
 	struct t_shot shot = {
-		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home, 0),
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home,
+				  0),
 		.submit_cpu = self->first,
 	};
 
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
 	EXPECT_EQ(4096, shot.res);
-	EXPECT_EQ(reason, shot.reason)
-		TH_LOG("%s", t_reason_name(shot.reason));
-	EXPECT_EQ(reason, shot.queue_reason)
-		TH_LOG("queue %s", t_reason_name(shot.queue_reason));
+	T_EXPECT_EQ(reason, shot.reason, "%s", t_reason_name(shot.reason));
+	T_EXPECT_EQ(reason, shot.queue_reason, "queue %s",
+		    t_reason_name(shot.queue_reason));
 	EXPECT_EQ(done_cpu, shot.done_cpu);
 	EXPECT_EQ(1, shot.nr_done);
 	check_no_more(_metadata, &self->ring);
@@ -90,7 +92,8 @@ T_TEST_F(offline, before_submission)
 
 T_TEST_F(offline, before_submission_with_its_own_queue)
 {
-	T_OK(t_null_blk(&self->dev, t_text("submit_queues=%d", self->home + 1)));
+	T_OK(t_null_blk(&self->dev,
+			t_text("submit_queues=%d", self->home + 1)));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	shoot(_metadata, self, T_STEERED, self->home);
@@ -107,8 +110,9 @@ T_TEST_F(offline, before_submission_with_its_own_queue)
  */
 T_TEST_F(offline, between_submission_and_completion)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home, 0);
+	static alignas(4096) char buf[4096];
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home, 0);
 	const struct t_event *event;
 	struct io_uring_sqe *sqe;
 	bool in_flight = false;
@@ -123,11 +127,12 @@ T_TEST_F(offline, between_submission_and_completion)
 		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
 		t_sqe_hint(sqe, &hint);
 		ASSERT_EQ(0, t_submit(&self->ring, 0));
-		ASSERT_NE(NULL, t_trace_await(&self->trace, "block_rq_issue", "dev",
-					      self->dev.dev));
+		ASSERT_NE(NULL, t_trace_await(&self->trace, "block_rq_issue",
+					      "dev", self->dev.dev));
 		ASSERT_EQ(0, t_cpu_offline(self->home));
 		T_OK(t_trace_load(&self->trace));
-		in_flight = !t_find(&self->trace, "cprov_complete", "dev", self->dev.dev);
+		in_flight = !t_find(&self->trace, "cprov_complete", "dev",
+				    self->dev.dev);
 		EXPECT_EQ(4096, t_wait_res(&self->ring));
 		ASSERT_EQ(0, t_cpu_online(self->home));
 	}
@@ -137,52 +142,49 @@ T_TEST_F(offline, between_submission_and_completion)
 	ASSERT_NE(NULL, event);
 	EXPECT_EQ(hint.flow_id, t_field(event, "flow_id", 0));
 	EXPECT_EQ(T_OFFLINE, t_field(event, "reason", -1));
-	EXPECT_EQ(1, t_count(&self->trace, "block_rq_complete", "dev", self->dev.dev));
+	EXPECT_EQ(1, t_count(&self->trace, "block_rq_complete", "dev",
+			     self->dev.dev));
 	check_no_more(_metadata, &self->ring);
 }
 
 /* ---- again and again, under I/O ---- */
 
-/* Off and on, until told to stop or often enough; how often. */
-static int toggle(int cpu, volatile bool *stop)
+/* Off and on; how often that worked. */
+static int toggle(int cpu)
 {
 	int nr;
 
-	for (nr = 0; nr < CYCLES && !*stop; nr++)
+	for (nr = 0; nr < CYCLES; nr++)
 		if (t_cpu_offline(cpu) || t_cpu_online(cpu))
-			_exit(255);
+			break;
 	return nr;
 }
 
 /* 32 at a time, from CPUs that stay, to the one that comes and goes. */
-static void hammer(struct __test_metadata *_metadata, FIXTURE_DATA(offline) *self)
+static void hammer(struct __test_metadata *_metadata,
+		   FIXTURE_DATA(offline) * self)
 {
-	static char buf[32 * 4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[32 * 4096];
 	struct io_locality_hint hints[32];
 	unsigned long long done = 0;
 	struct io_uring_cqe cqe;
 	int status = 0;
-	bool *stop;
 	pid_t pid;
 
-	stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, stop);
 	pid = t_fork();
 	if (!pid)
-		_exit(toggle(self->home, stop));
+		_exit(toggle(self->home));
 	while (!waitpid(pid, &status, WNOHANG)) {
 		for (int i = 0; i < 32; i++) {
 			struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
-			hints[i] = t_hint_of(i % 2 ? IO_LOCALITY_CLASS_LATENCY :
-					     IO_LOCALITY_CLASS_STEP_CRITICAL,
-					     self->home, 1 + i % 3);
-			t_prep_rw(sqe, IORING_OP_READ, self->fd, buf + i * 4096, 4096,
-				  (uint64_t)i * 8192);
+			/* The two classes that are steered. */
+			hints[i] = t_hint_of(1 + i % 2, self->home, 1 + i % 3);
+			t_prep_rw(sqe, IORING_OP_READ, self->fd, buf + i * 4096,
+				  4096, (__u64)i * 8192);
 			t_sqe_hint(sqe, &hints[i]);
 		}
-		ASSERT_EQ(0, t_submit(&self->ring, 32))
-			*stop = true;
+		ASSERT_EQ(0, t_submit(&self->ring, 32));
 		for (int i = 0; i < 32; i++) {
 			ASSERT_TRUE(t_cqe(&self->ring, &cqe));
 			ASSERT_EQ(4096, cqe.res);
@@ -197,7 +199,8 @@ static void hammer(struct __test_metadata *_metadata, FIXTURE_DATA(offline) *sel
 
 T_TEST_F(offline, again_and_again_null_blk)
 {
-	T_OK(t_null_blk(&self->dev, t_text("submit_queues=%d", self->home + 1)));
+	T_OK(t_null_blk(&self->dev,
+			t_text("submit_queues=%d", self->home + 1)));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	hammer(_metadata, self);
@@ -206,7 +209,8 @@ T_TEST_F(offline, again_and_again_null_blk)
 T_TEST_F(offline, again_and_again_drive)
 {
 	struct t_shot shot = {
-		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home, 0),
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home,
+				  0),
 		.submit_cpu = self->first,
 	};
 	const char *drive = getenv("CPROV_DEV");

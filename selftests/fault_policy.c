@@ -10,9 +10,10 @@
 
 #include "t_harness.h"
 
-#define DEPTH	32
+#define DEPTH 32
 
-FIXTURE(policy) {
+FIXTURE(policy)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -22,7 +23,8 @@ FIXTURE(policy) {
 
 FIXTURE_SETUP(policy)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	ASSERT_EQ(0, t_ring_init(&self->ring, DEPTH, 0));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
@@ -44,7 +46,8 @@ T_TEST_F(policy, absent)
 	ASSERT_LE(0, self->fd);
 	T_OK(t_policy_unload());
 	for (int i = 0; i < nr; i++) {
-		shots[i].hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i], 0);
+		shots[i].hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					  self->cpus[i], 0);
 		shots[i].submit_cpu = self->cpus[0];
 	}
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, nr));
@@ -59,7 +62,7 @@ T_TEST_F(policy, absent)
 /* Submitted with a policy, completed without one. */
 T_TEST_F(policy, unloaded_in_flight)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[4096];
 	struct io_locality_hint hint;
 	bool in_flight = false;
 
@@ -71,35 +74,38 @@ T_TEST_F(policy, unloaded_in_flight)
 		for (int i = 0; i < self->nr && i < DEPTH; i++) {
 			struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
-			hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i], 1 + i);
-			t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), i * 8192);
+			hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					 self->cpus[i], 1 + i);
+			t_prep_rw(sqe, IORING_OP_READ, self->fd, buf,
+				  sizeof(buf), i * 8192);
 			t_sqe_hint(sqe, &hint);
 			ASSERT_EQ(0, t_submit(&self->ring, 0));
 		}
 		T_OK(t_policy_unload());
 		T_OK(t_trace_load(&self->trace));
-		in_flight = !t_find(&self->trace, "block_rq_complete", "dev", self->dev.dev);
-		for (int i = 0; i < self->nr && i < DEPTH; i++) {
+		in_flight = !t_find(&self->trace, "block_rq_complete", "dev",
+				    self->dev.dev);
+		for (int i = 0; i < self->nr && i < DEPTH; i++)
 			EXPECT_EQ(4096, t_wait_res(&self->ring));
-		}
 		T_OK(t_trace_load(&self->trace));
 		T_OK(t_policy_load());
 	}
 	ASSERT_TRUE(in_flight);
-	EXPECT_EQ(NULL, t_find(&self->trace, "cprov_complete", "dev", self->dev.dev));
+	EXPECT_EQ(NULL,
+		  t_find(&self->trace, "cprov_complete", "dev", self->dev.dev));
 }
 
 /* ---- under load ---- */
 
 struct shared {
-	volatile bool stop, failed;
-	volatile unsigned long long done;
+	bool stop, failed;
+	unsigned long long done;
 };
 
 /* Requests of all classes to all homes, each of which completes once. */
-static int read_on(FIXTURE_DATA(policy) *self, struct shared *shared)
+static int read_on(FIXTURE_DATA(policy) * self, struct shared *shared)
 {
-	static char buf[DEPTH * 4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[DEPTH * 4096];
 	static struct io_locality_hint hints[DEPTH];
 	struct io_uring_cqe cqe;
 	unsigned char seen[DEPTH];
@@ -108,17 +114,18 @@ static int read_on(FIXTURE_DATA(policy) *self, struct shared *shared)
 
 	if (t_ring_init(&ring, DEPTH, 0) || t_enable(&ring, NULL, NULL, 0))
 		return 2;
-	while (!shared->stop) {
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED)) {
 		for (int i = 0; i < DEPTH; i++) {
 			struct io_uring_sqe *sqe = t_sqe(&ring);
 
 			if (!i)
 				base = sqe->user_data;
 			hints[i] = t_hint_of(i % IO_LOCALITY_NR_CLASSES,
-					     self->cpus[i % self->nr], 1 + i % 7);
+					     self->cpus[i % self->nr],
+					     1 + i % 7);
 			hints[i].budget_us = i % 3 ? T_LONG_US : 0;
-			t_prep_rw(sqe, IORING_OP_READ, self->fd, buf + i * 4096, 4096,
-				  (uint64_t)i * 8192);
+			t_prep_rw(sqe, IORING_OP_READ, self->fd, buf + i * 4096,
+				  4096, (__u64)i * 8192);
 			t_sqe_hint(sqe, &hints[i]);
 		}
 		if (t_submit(&ring, DEPTH))
@@ -127,7 +134,8 @@ static int read_on(FIXTURE_DATA(policy) *self, struct shared *shared)
 		for (int i = 0; i < DEPTH; i++) {
 			if (!t_cqe(&ring, &cqe) || cqe.res != 4096)
 				return 4;
-			if (cqe.user_data - base >= DEPTH || seen[cqe.user_data - base]++)
+			if (cqe.user_data - base >= DEPTH ||
+			    seen[cqe.user_data - base]++)
 				return 5;
 		}
 		if (t_cqe(&ring, &cqe))
@@ -142,9 +150,14 @@ static int look_on(struct shared *shared)
 {
 	long long sum = 0;
 
-	while (!shared->stop)
+	while (!__atomic_load_n(&shared->stop, __ATOMIC_RELAXED))
 		sum += t_counters_sum();
 	return sum == 1;
+}
+
+static unsigned long long done_so_far(struct shared *shared)
+{
+	return __atomic_load_n(&shared->done, __ATOMIC_RELAXED);
 }
 
 T_TEST_F(policy, reloaded_under_load)
@@ -158,40 +171,45 @@ T_TEST_F(policy, reloaded_under_load)
 	T_OK(t_null_blk(&self->dev, t_text("submit_queues=%d", self->nr)));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
-	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, shared);
 	for (int i = 0; i < 3; i++) {
 		pids[i] = t_fork();
 		if (!pids[i]) {
 			code = i < 2 ? read_on(self, shared) : look_on(shared);
-			shared->failed = code;
+			__atomic_store_n(&shared->failed, code,
+					 __ATOMIC_RELAXED);
 			_exit(code);
 		}
 	}
 	for (int i = 0; i < reloads; i++) {
 		/* Each state sees requests: otherwise this would prove little. */
 		for (int loaded = 0; loaded < 2; loaded++) {
-			const char *why = loaded ? t_policy_load() : t_policy_unload();
+			const char *why = loaded ? t_policy_load() :
+						   t_policy_unload();
 			long long end = t_now_ms() + 60000;
 
-			EXPECT_EQ(NULL, (void *)why)
-				TH_LOG("reload %d: %s", i, why);
-			before = shared->done;
-			while (shared->done - before < 4 * DEPTH && t_now_ms() < end &&
-			       !shared->failed)
+			T_EXPECT_EQ(NULL, (void *)why, "reload %d: %s", i, why);
+			before = done_so_far(shared);
+			while (done_so_far(shared) - before < 4 * DEPTH &&
+			       t_now_ms() < end &&
+			       !__atomic_load_n(&shared->failed,
+						__ATOMIC_RELAXED))
 				usleep(100);
-			EXPECT_LE(4 * DEPTH, shared->done - before)
-				TH_LOG("reload %d: requests stopped completing", i);
+			T_EXPECT_LE(4 * DEPTH, done_so_far(shared) - before,
+				    "reload %d: requests stopped completing",
+				    i);
 		}
 		if (_metadata->exit_code)
 			break;
 	}
-	shared->stop = true;
+	__atomic_store_n(&shared->stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < 3; i++) {
 		ASSERT_EQ(pids[i], waitpid(pids[i], &status, 0));
 		EXPECT_EQ(0, status);
 	}
-	TH_LOG("%d reloads, %llu requests", reloads, shared->done);
+	TH_LOG("%d reloads, %llu requests", reloads, done_so_far(shared));
 }
 
 TEST_HARNESS_MAIN

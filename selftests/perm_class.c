@@ -9,10 +9,11 @@
 
 #include "t_harness.h"
 
-#define NOBODY	65534
-#define SYSCTL	"/proc/sys/kernel/completion_provenance_step_critical"
+#define NOBODY 65534
+#define SYSCTL "/proc/sys/kernel/completion_provenance_step_critical"
 
-FIXTURE(step_critical) {
+FIXTURE(step_critical)
+{
 	struct t_ring ring;
 	struct io_locality_hint critical, other;
 	int fd;
@@ -33,14 +34,16 @@ FIXTURE_TEARDOWN(step_critical)
 	t_undo_all();
 }
 
-static void become_nobody(struct __test_metadata *_metadata, FIXTURE_DATA(step_critical) *self)
+static void become_nobody(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(step_critical) * self)
 {
 	ASSERT_EQ(0, setresgid(NOBODY, NOBODY, NOBODY));
 	ASSERT_EQ(0, setresuid(NOBODY, NOBODY, NOBODY));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));
 }
 
-static int request(FIXTURE_DATA(step_critical) *self, const struct io_locality_hint *hint)
+static int request(FIXTURE_DATA(step_critical) * self,
+		   const struct io_locality_hint *hint)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 	static char byte;
@@ -70,15 +73,15 @@ T_TEST_F(step_critical, refused_to_nobody)
 T_TEST_F(step_critical, other_classes_are_free)
 {
 	become_nobody(_metadata, self);
-	for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++) {
-		struct io_locality_hint hint = t_hint_of(class, -1, 1);
-		int expected = class == IO_LOCALITY_CLASS_STEP_CRITICAL ? -EPERM : 0;
+	for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
+		struct io_locality_hint hint = t_hint_of(cls, -1, 1);
+		int expected = cls == IO_LOCALITY_CLASS_STEP_CRITICAL ? -EPERM :
+									0;
 
-		EXPECT_EQ(expected, t_enable(&self->ring, &hint, NULL, 0))
-			TH_LOG("class %s", t_class_name(class));
-		if (!expected) {
+		T_EXPECT_EQ(expected, t_enable(&self->ring, &hint, NULL, 0),
+			    "class %s", t_class_name(cls));
+		if (!expected)
 			EXPECT_EQ(0, t_disable(&self->ring));
-		}
 	}
 }
 

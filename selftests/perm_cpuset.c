@@ -11,11 +11,12 @@
 
 #include "t_harness.h"
 
-#define CGROUP	"/sys/fs/cgroup"
+#define CGROUP "/sys/fs/cgroup"
 
-FIXTURE(cpuset) {
-	int in, out;		/* a CPU inside, one outside */
-	char dir[64];		/* the cpuset of this process */
+FIXTURE(cpuset)
+{
+	int in, out; /* a CPU inside, one outside */
+	char dir[64]; /* the cpuset of this process */
 	struct t_ring ring;
 	int fd;
 };
@@ -30,7 +31,8 @@ static void move_back(const char *pid)
 	t_write(CGROUP "/cgroup.procs", "%s", pid);
 }
 
-static const char *make_group(char dir[64], const char *name, int cpu, int other_cpu)
+static const char *make_group(char dir[64], const char *name, int cpu,
+			      int other_cpu)
 {
 	snprintf(dir, 64, CGROUP "/cprov-%s-%d", name, getpid());
 	if (mkdir(dir, 0700))
@@ -55,7 +57,8 @@ FIXTURE_SETUP(cpuset)
 	t_write(CGROUP "/cgroup.subtree_control", "+cpuset");
 	T_OR_SKIP(make_group(self->dir, "one", self->in, self->in));
 	t_undo(move_back, t_text("%d", getpid()));
-	ASSERT_EQ(0, t_write(t_text("%s/cgroup.procs", self->dir), "%d", getpid()));
+	ASSERT_EQ(0, t_write(t_text("%s/cgroup.procs", self->dir), "%d",
+			     getpid()));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));
 	self->fd = memfd_create("file", 0);
 	ASSERT_EQ(1, write(self->fd, "a", 1));
@@ -66,7 +69,8 @@ FIXTURE_TEARDOWN(cpuset)
 	t_undo_all();
 }
 
-static int request(struct t_ring *ring, int fd, const struct io_locality_hint *hint)
+static int request(struct t_ring *ring, int fd,
+		   const struct io_locality_hint *hint)
 {
 	struct io_uring_sqe *sqe = t_sqe(ring);
 	static char byte;
@@ -91,7 +95,8 @@ static struct io_locality_hint home_node(int node)
 }
 
 /* At registration, as a default and in a slot, and per request. */
-static void check(struct __test_metadata *_metadata, FIXTURE_DATA(cpuset) *self,
+static void check(struct __test_metadata *_metadata,
+		  FIXTURE_DATA(cpuset) * self,
 		  const struct io_locality_hint *hint, bool allowed)
 {
 	struct io_locality_slot slot = t_slot_of(hint);
@@ -172,7 +177,8 @@ T_TEST_F(cpuset, affinity_does_not_matter)
 {
 	struct io_locality_hint hint = home(self->in);
 
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d", self->in, self->out));
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
+			     self->in, self->out));
 	ASSERT_EQ(0, t_pin(self->out));
 	check(_metadata, self, &hint, true);
 	hint = home(self->out);
@@ -186,18 +192,21 @@ T_TEST_F(cpuset, shrinking_takes_effect)
 {
 	struct io_locality_hint in = home(self->in), out = home(self->out);
 
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d", self->in, self->out));
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
+			     self->in, self->out));
 	ASSERT_EQ(0, t_enable(&self->ring, &out, NULL, 0));
 	EXPECT_EQ(1, request(&self->ring, self->fd, NULL));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
 
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d", self->in));
+	ASSERT_EQ(0,
+		  t_write(t_text("%s/cpuset.cpus", self->dir), "%d", self->in));
 	EXPECT_EQ(-EPERM, request(&self->ring, self->fd, NULL));
 	EXPECT_EQ(-EPERM, request(&self->ring, self->fd, &out));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &in));
 	EXPECT_EQ(-EPERM, t_update(&self->ring, &out, 0, NULL, 0));
 
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d", self->in, self->out));
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
+			     self->in, self->out));
 	EXPECT_EQ(1, request(&self->ring, self->fd, NULL));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
 }

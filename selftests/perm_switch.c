@@ -9,9 +9,10 @@
 
 #include "t_harness.h"
 
-#define SYSCTL	"/proc/sys/kernel/completion_provenance"
+#define SYSCTL "/proc/sys/kernel/completion_provenance"
 
-FIXTURE(off_switch) {
+FIXTURE(off_switch)
+{
 	struct t_ring ring;
 	struct io_locality_hint hint;
 	struct io_locality_slot slot;
@@ -34,7 +35,7 @@ FIXTURE_TEARDOWN(off_switch)
 	t_undo_all();
 }
 
-static struct io_uring_sqe *read_byte(FIXTURE_DATA(off_switch) *self)
+static struct io_uring_sqe *read_byte(FIXTURE_DATA(off_switch) * self)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 	static char byte;
@@ -59,7 +60,7 @@ T_TEST_F(off_switch, refuses_registration)
  */
 T_TEST_F(off_switch, requests_carry_nothing)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[4096];
 	struct t_trace trace;
 	struct t_dev dev;
 	int fd;
@@ -73,7 +74,8 @@ T_TEST_F(off_switch, requests_carry_nothing)
 	for (int on = 1; on >= 0; on--) {
 		ASSERT_EQ(0, t_set(SYSCTL, "%d", on));
 		t_trace_start(&trace);
-		t_prep_rw(t_sqe(&self->ring), IORING_OP_READ, fd, buf, sizeof(buf), 0);
+		t_prep_rw(t_sqe(&self->ring), IORING_OP_READ, fd, buf,
+			  sizeof(buf), 0);
 		EXPECT_EQ(sizeof(buf), t_submit_res(&self->ring));
 		T_OK(t_trace_load(&trace));
 		EXPECT_EQ(8, t_sectors(&trace, &dev));

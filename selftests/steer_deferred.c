@@ -9,11 +9,12 @@
 
 #include "t_harness.h"
 
-#define DEFERRED	"/sys/kernel/completion_provenance/counters/deferred"
+#define DEFERRED "/sys/kernel/completion_provenance/counters/deferred"
 
 enum { SOFTIRQ, KBLOCKD };
 
-FIXTURE(deferred) {
+FIXTURE(deferred)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -23,8 +24,8 @@ FIXTURE(deferred) {
 
 FIXTURE_SETUP(deferred)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS " cprov:cprov_deferred"));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
@@ -37,18 +38,20 @@ FIXTURE_TEARDOWN(deferred)
 }
 
 /* How many of the requests, all of them away from home, were handed on. */
-static long long deferrals(struct __test_metadata *_metadata, FIXTURE_DATA(deferred) *self,
-			   unsigned int class, unsigned int budget_us, size_t *nr)
+static long long deferrals(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(deferred) * self, unsigned int cls,
+			   unsigned int budget_us, size_t *nr)
 {
 	struct t_shot shots[8] = {};
 	long long counted = t_read_num(0, DEFERRED "/softirq"), traced;
 
 	for (*nr = 0; *nr < 8 && *nr < (size_t)self->nr; (*nr)++) {
-		shots[*nr].hint = t_hint_of(class, self->cpus[*nr], 0);
+		shots[*nr].hint = t_hint_of(cls, self->cpus[*nr], 0);
 		shots[*nr].hint.budget_us = budget_us;
 		shots[*nr].submit_cpu = self->cpus[(*nr + 1) % self->nr];
 	}
-	ASSERT_EQ(NULL, (void *)t_shoot(&self->ring, self->fd, &self->trace, shots, *nr));
+	ASSERT_EQ(NULL, (void *)t_shoot(&self->ring, self->fd, &self->trace,
+					shots, *nr));
 	traced = t_count(&self->trace, "cprov_deferred", "where", SOFTIRQ);
 	counted = t_read_num(0, DEFERRED "/softirq") - counted;
 	EXPECT_EQ(traced, counted);
@@ -63,10 +66,12 @@ T_TEST_F(deferred, counted_on_null_blk)
 	T_OK(t_null_blk(&self->dev, ""));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
-	deferred = deferrals(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_LONG_US, &nr);
+	deferred = deferrals(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL,
+			     T_LONG_US, &nr);
 	EXPECT_LE((long long)nr, deferred);
 	/* Nobody asked for more. */
-	EXPECT_EQ(0, deferrals(_metadata, self, IO_LOCALITY_CLASS_LATENCY, T_LONG_US, &nr));
+	EXPECT_EQ(0, deferrals(_metadata, self, IO_LOCALITY_CLASS_LATENCY,
+			       T_LONG_US, &nr));
 }
 
 T_TEST_F(deferred, avoided_on_nvme)
@@ -81,7 +86,8 @@ T_TEST_F(deferred, avoided_on_nvme)
 		T_SKIP("%s is no NVMe drive", drive);
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
-	EXPECT_EQ(0, deferrals(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_LONG_US, &nr));
+	EXPECT_EQ(0, deferrals(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL,
+			       T_LONG_US, &nr));
 }
 
 TEST_HARNESS_MAIN

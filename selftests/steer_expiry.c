@@ -8,9 +8,10 @@
 
 #include "t_harness.h"
 
-#define KNOBS	"/sys/kernel/completion_provenance"
+#define KNOBS "/sys/kernel/completion_provenance"
 
-FIXTURE(expiry) {
+FIXTURE(expiry)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -20,17 +21,18 @@ FIXTURE(expiry) {
 
 FIXTURE_SETUP(expiry)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	T_OR_SKIP(t_slow_dev(&self->dev, 20000000));
 	ASSERT_EQ(0, t_queue_set(&self->dev, "scheduler", "none"));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	/* Not the device below, which has the same flows. */
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_queue", "dev == %llu", self->dev.dev));
+	T_OK(t_trace_filter(&self->trace, "cprov:cprov_queue", "dev == %llu",
+			    self->dev.dev));
 	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
 			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete", "dev == %llu",
-			    self->dev.dev));
+	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
+			    "dev == %llu", self->dev.dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
@@ -44,22 +46,25 @@ FIXTURE_TEARDOWN(expiry)
 }
 
 /* To each home, with a budget; all are late, or none is. */
-static void check(struct __test_metadata *_metadata, FIXTURE_DATA(expiry) *self,
-		  unsigned int class, unsigned int budget_us, bool late)
+static void check(struct __test_metadata *_metadata,
+		  FIXTURE_DATA(expiry) * self, unsigned int cls,
+		  unsigned int budget_us, bool late)
 {
 	struct t_shot shots[8] = {};
 	int nr = self->nr < 8 ? self->nr : 8, expired = 0, steered = 0;
 
 	for (int i = 0; i < nr; i++) {
-		shots[i].hint = t_hint_of(class, self->cpus[i], 0);
+		shots[i].hint = t_hint_of(cls, self->cpus[i], 0);
 		shots[i].hint.budget_us = budget_us;
 		shots[i].submit_cpu = self->cpus[0];
 	}
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, nr));
 	for (int i = 0; i < nr; i++) {
 		const struct t_shot *shot = &shots[i];
-		struct t_verdict rule = t_rule_complete(&shot->hint, shot->hint.home_cpu,
-							shot->irq_cpu);
+		const struct io_locality_hint *hint = &shot->hint;
+		struct t_verdict rule;
+
+		rule = t_rule_complete(hint, hint->home_cpu, shot->irq_cpu);
 
 		EXPECT_EQ(4096, shot->res);
 		if (rule.reason == T_STEERED || rule.reason == T_SHARED_CACHE) {
@@ -69,16 +74,16 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(expiry) *self,
 				steered++;
 		}
 		expired += rule.reason == T_EXPIRED;
-		EXPECT_EQ(rule.reason, shot->reason) {
-			TH_LOG("home %d, interrupt on %d: %s", shot->hint.home_cpu,
-			       shot->irq_cpu, t_reason_name(shot->reason));
-		}
+		T_EXPECT_EQ(rule.reason, shot->reason,
+			    "home %d, interrupt on %d: %s", shot->hint.home_cpu,
+			    shot->irq_cpu, t_reason_name(shot->reason));
 		EXPECT_EQ(rule.cpu, shot->chosen_cpu);
-		EXPECT_EQ(rule.cpu >= 0 ? rule.cpu :
-			  t_stock_cpu(1, shot->irq_cpu, shot->submit_cpu), shot->done_cpu) {
-			TH_LOG("home %d, interrupt on %d: done on %d", shot->hint.home_cpu,
-			       shot->irq_cpu, shot->done_cpu);
-		}
+		T_EXPECT_EQ(rule.cpu >= 0 ? rule.cpu :
+					    t_stock_cpu(1, shot->irq_cpu,
+							shot->submit_cpu),
+			    shot->done_cpu,
+			    "home %d, interrupt on %d: done on %d",
+			    shot->hint.home_cpu, shot->irq_cpu, shot->done_cpu);
 	}
 	/* At most one of them was home by chance. */
 	EXPECT_LE(nr - 1, late ? expired : steered);
@@ -86,7 +91,8 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(expiry) *self,
 
 T_TEST_F(expiry, inside_the_window)
 {
-	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_LONG_US, false);
+	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_LONG_US,
+	      false);
 	check(_metadata, self, IO_LOCALITY_CLASS_LATENCY, T_LONG_US, false);
 }
 
@@ -114,13 +120,14 @@ T_TEST_F(expiry, default_window)
 /* The largest budget there is, an hour and more, must not wrap. */
 T_TEST_F(expiry, largest_budget)
 {
-	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, 0xffffffff, false);
+	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, 0xffffffff,
+	      false);
 }
 
 /* Without a policy nobody knew how long the window was to be. */
 T_TEST_F(expiry, no_window_was_set)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[4096];
 	struct io_locality_hint hint;
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 	const struct t_event *event;
@@ -132,18 +139,19 @@ T_TEST_F(expiry, no_window_was_set)
 	T_OK(t_policy_unload());
 	t_trace_start(&self->trace);
 	for (home = 0; home < self->nr && home < 2; home++) {
-		hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[home], 9000 + home);
+		hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+				 self->cpus[home], 9000 + home);
 		hint.budget_us = 0;
 		if (home)
 			sqe = t_sqe(&self->ring);
-		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), home * 4096);
+		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf),
+			  home * 4096);
 		t_sqe_hint(sqe, &hint);
 		ASSERT_EQ(0, t_submit(&self->ring, 0));
 	}
 	T_OK(t_policy_load());
-	for (int i = 0; i < home; i++) {
+	for (int i = 0; i < home; i++)
 		ASSERT_EQ(sizeof(buf), t_wait_res(&self->ring));
-	}
 	T_OK(t_trace_load(&self->trace));
 	if (!t_find(&self->trace, "cprov_complete", NULL, 0))
 		T_SKIP("the requests were faster than the policy");
@@ -151,7 +159,9 @@ T_TEST_F(expiry, no_window_was_set)
 		event = &self->trace.events[i];
 		if (strcmp(event->name, "cprov_complete"))
 			continue;
-		EXPECT_EQ(t_field(event, "home_cpu", -1) == event->cpu ? T_AT_HOME : T_EXPIRED,
+		EXPECT_EQ(t_field(event, "home_cpu", -1) == event->cpu ?
+				  T_AT_HOME :
+				  T_EXPIRED,
 			  t_field(event, "reason", -1));
 	}
 }

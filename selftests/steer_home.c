@@ -9,7 +9,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(home) {
+FIXTURE(home)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -21,8 +22,8 @@ FIXTURE(home) {
 /* One queue: what is seen is steering, not the choice of a queue. */
 FIXTURE_SETUP(home)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	T_OK(t_null_blk(&self->dev, ""));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
@@ -40,10 +41,12 @@ FIXTURE_TEARDOWN(home)
 }
 
 /* One request of the ring and the hint, from where the task is. */
-static const struct t_event *shoot(FIXTURE_DATA(home) *self, struct t_ring *ring,
-				   const struct io_locality_hint *hint, unsigned int flags)
+static const struct t_event *shoot(FIXTURE_DATA(home) * self,
+				   struct t_ring *ring,
+				   const struct io_locality_hint *hint,
+				   unsigned int flags)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[4096];
 	struct io_uring_sqe *sqe = t_sqe(ring);
 
 	t_trace_start(&self->trace);
@@ -55,7 +58,7 @@ static const struct t_event *shoot(FIXTURE_DATA(home) *self, struct t_ring *ring
 	return t_find(&self->trace, "cprov_complete", "flow_id", hint->flow_id);
 }
 
-static int done_cpu(FIXTURE_DATA(home) *self)
+static int done_cpu(FIXTURE_DATA(home) * self)
 {
 	const struct t_event *event;
 
@@ -66,7 +69,8 @@ static int done_cpu(FIXTURE_DATA(home) *self)
 T_TEST_F(home, named_and_allowed)
 {
 	struct t_shot shot = {
-		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 1),
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last,
+				  1),
 		.submit_cpu = self->first,
 	};
 
@@ -78,7 +82,8 @@ T_TEST_F(home, named_and_allowed)
 /* The task cannot be where its hint says: it will be woken where it is. */
 T_TEST_F(home, named_but_the_task_may_not_run_there)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 7);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 7);
 	const struct t_event *event;
 
 	ASSERT_EQ(0, t_pin(self->first));
@@ -91,7 +96,8 @@ T_TEST_F(home, named_but_the_task_may_not_run_there)
 
 T_TEST_F(home, not_named)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 7);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 7);
 	const struct t_event *event;
 
 	for (int i = 0; i < self->nr; i++) {
@@ -106,7 +112,8 @@ T_TEST_F(home, not_named)
 /* Allowed on the named CPU, so that only the override can be the cause. */
 T_TEST_F(home, overridden)
 {
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 7);
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 7);
 	const struct t_event *event, *queue;
 
 	ASSERT_EQ(0, t_pin(self->first));
@@ -135,7 +142,7 @@ T_TEST_F(home, node)
 		for (int far = 0; far < 2; far++) {
 			int node = far ? other : t_node_of(self->first);
 
-			shots[nr].hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 0);
+			shots[nr].hint = t_hint();
 			shots[nr].hint.home_node = node;
 			/* Not pinned: the node is where the task may go. */
 			shots[nr++].submit_cpu = -1;
@@ -145,10 +152,9 @@ T_TEST_F(home, node)
 	for (size_t i = 0; i < nr; i++) {
 		int node = shots[i].hint.home_node;
 
-		EXPECT_EQ(node, t_node_of(shots[i].done_cpu)) {
-			TH_LOG("home node %d, interrupt on %d, done on %d", node,
-			       shots[i].irq_cpu, shots[i].done_cpu);
-		}
+		T_EXPECT_EQ(node, t_node_of(shots[i].done_cpu),
+			    "home node %d, interrupt on %d, done on %d", node,
+			    shots[i].irq_cpu, shots[i].done_cpu);
 		if (t_node_of(shots[i].irq_cpu) == node) {
 			EXPECT_EQ(T_SAME_NODE, shots[i].reason);
 			EXPECT_EQ(shots[i].irq_cpu, shots[i].done_cpu);
@@ -163,8 +169,11 @@ T_TEST_F(home, node)
 T_TEST_F(home, cpu_and_its_node)
 {
 	struct t_shot shot = {
-		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 1),
-		.submit_cpu = self->last == self->cpus[1] ? self->first : self->cpus[self->nr - 2],
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last,
+				  1),
+		.submit_cpu = self->last == self->cpus[1] ?
+				      self->first :
+				      self->cpus[self->nr - 2],
 	};
 
 	shot.hint.home_node = t_node_of(self->last);
@@ -187,12 +196,14 @@ T_TEST_F(home, sq_thread)
 		ASSERT_EQ(0, t_ring_init_params(&ring, 4, &p));
 		ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
 		for (int home = 0; home < self->nr; home++) {
-			hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[home], 7);
+			hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					 self->cpus[home], 7);
 			event = shoot(self, &ring, &hint, 0);
 			ASSERT_NE(NULL, event);
-			EXPECT_EQ(self->cpus[i], t_field(event, "home_cpu", -1))
-				TH_LOG("SQ thread on %d, home %d", self->cpus[i],
-				       self->cpus[home]);
+			T_EXPECT_EQ(self->cpus[i],
+				    t_field(event, "home_cpu", -1),
+				    "SQ thread on %d, home %d", self->cpus[i],
+				    self->cpus[home]);
 			EXPECT_EQ(self->cpus[i], done_cpu(self));
 		}
 		t_ring_exit(&ring);
@@ -202,8 +213,9 @@ T_TEST_F(home, sq_thread)
 /* A worker submits from wherever; the submitting task's home stays. */
 T_TEST_F(home, worker)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
-	struct io_locality_hint hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 7);
+	static alignas(4096) char buf[4096];
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 7);
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 	const struct t_event *event;
 

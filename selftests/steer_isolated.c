@@ -8,13 +8,14 @@
 
 #include "t_harness.h"
 
-#define CGROUP	"/sys/fs/cgroup"
+#define CGROUP "/sys/fs/cgroup"
 
-FIXTURE(isolated) {
+FIXTURE(isolated)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
-	int node, cpu;		/* all CPUs of the node are isolated, this is one */
+	int node, cpu; /* all CPUs of the node are isolated, this is one */
 	int fd;
 };
 
@@ -54,8 +55,8 @@ FIXTURE_SETUP(isolated)
 	int cpus[T_MAX_CPUS], nr;
 	char list[256] = "";
 
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	nr = t_cpus(cpus);
 	self->cpu = cpus[nr - 1];
 	self->node = t_node_of(self->cpu);
@@ -63,7 +64,8 @@ FIXTURE_SETUP(isolated)
 		T_SKIP("needs two nodes with CPUs");
 	for (int i = 0; i < nr; i++)
 		if (t_node_of(cpus[i]) == self->node)
-			snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%d",
+			snprintf(list + strlen(list),
+				 sizeof(list) - strlen(list), "%s%d",
 				 list[0] ? "," : "", cpus[i]);
 	T_OR_SKIP(isolate(list));
 	/* Its worker, hence its interrupt, keeps out of isolated CPUs. */
@@ -71,8 +73,8 @@ FIXTURE_SETUP(isolated)
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
 			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete", "dev == %llu",
-			    self->dev.dev));
+	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
+			    "dev == %llu", self->dev.dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));
@@ -87,15 +89,15 @@ FIXTURE_TEARDOWN(isolated)
 T_TEST_F(isolated, named)
 {
 	struct t_shot shot = {
-		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpu, 0),
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpu,
+				  0),
 		.submit_cpu = -1,
 	};
 
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
 	if (shot.irq_cpu == self->cpu)
 		T_SKIP("the interrupt is on the isolated CPU itself");
-	EXPECT_EQ(T_STEERED, shot.reason)
-		TH_LOG("%s", t_reason_name(shot.reason));
+	T_EXPECT_EQ(T_STEERED, shot.reason, "%s", t_reason_name(shot.reason));
 	EXPECT_EQ(self->cpu, shot.done_cpu);
 }
 
@@ -110,8 +112,7 @@ T_TEST_F(isolated, by_its_node)
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
 	if (t_node_of(shot.irq_cpu) == self->node)
 		T_SKIP("the interrupt is on the isolated node itself");
-	EXPECT_EQ(T_ISOLATED, shot.reason)
-		TH_LOG("%s", t_reason_name(shot.reason));
+	T_EXPECT_EQ(T_ISOLATED, shot.reason, "%s", t_reason_name(shot.reason));
 	EXPECT_EQ(-1, shot.chosen_cpu);
 }
 

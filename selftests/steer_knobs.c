@@ -7,9 +7,10 @@
 
 #include "t_harness.h"
 
-#define KNOBS	"/sys/kernel/completion_provenance"
+#define KNOBS "/sys/kernel/completion_provenance"
 
-FIXTURE(knobs) {
+FIXTURE(knobs)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -21,8 +22,8 @@ FIXTURE_SETUP(knobs)
 {
 	int cpus[T_MAX_CPUS], nr;
 
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	T_OK(t_null_blk(&self->dev, ""));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
@@ -39,31 +40,32 @@ FIXTURE_TEARDOWN(knobs)
 	t_undo_all();
 }
 
-static void check(struct __test_metadata *_metadata, FIXTURE_DATA(knobs) *self,
-		  unsigned int class, int reason)
+static void check(struct __test_metadata *_metadata, FIXTURE_DATA(knobs) * self,
+		  unsigned int cls, int reason)
 {
 	struct t_shot shot = {
-		.hint = t_hint_of(class, self->home, 1),
+		.hint = t_hint_of(cls, self->home, 1),
 		.submit_cpu = self->submit,
 	};
-	long long before = t_counter("complete", class, reason);
+	long long before = t_counter("complete", cls, reason);
 
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
-	EXPECT_EQ(reason, shot.reason)
-		TH_LOG("%s: %s", t_class_name(class), t_reason_name(shot.reason));
-	EXPECT_EQ(reason, shot.queue_reason)
-		TH_LOG("%s: queue %s", t_class_name(class), t_reason_name(shot.queue_reason));
+	T_EXPECT_EQ(reason, shot.reason, "%s: %s", t_class_name(cls),
+		    t_reason_name(shot.reason));
+	T_EXPECT_EQ(reason, shot.queue_reason, "%s: queue %s",
+		    t_class_name(cls), t_reason_name(shot.queue_reason));
 	EXPECT_EQ(reason == T_STEERED ? self->home : -1, shot.chosen_cpu);
 	/* null_blk completes where it was submitted. */
-	EXPECT_EQ(reason == T_STEERED ? self->home : self->submit, shot.done_cpu);
-	EXPECT_EQ(before + 1, t_counter("complete", class, reason));
+	EXPECT_EQ(reason == T_STEERED ? self->home : self->submit,
+		  shot.done_cpu);
+	EXPECT_EQ(before + 1, t_counter("complete", cls, reason));
 }
 
 T_TEST_F(knobs, off_and_on)
 {
 	ASSERT_EQ(0, t_set(KNOBS "/enabled", "0"));
-	for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++)
-		check(_metadata, self, class, T_DISABLED);
+	for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++)
+		check(_metadata, self, cls, T_DISABLED);
 	ASSERT_EQ(0, t_set(KNOBS "/enabled", "1"));
 	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED);
 }
@@ -75,11 +77,14 @@ T_TEST_F(knobs, classes)
 	bool near = t_share_cache(self->submit, self->home);
 
 	for (int steered = 0; steered < IO_LOCALITY_NR_CLASSES; steered++) {
-		ASSERT_EQ(0, t_set(KNOBS "/steer_classes", "%s", t_class_name(steered)));
-		for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++) {
-			if (class == steered && near && class != IO_LOCALITY_CLASS_STEP_CRITICAL)
+		ASSERT_EQ(0, t_set(KNOBS "/steer_classes", "%s",
+				   t_class_name(steered)));
+		for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
+			if (cls == steered && near &&
+			    cls != IO_LOCALITY_CLASS_STEP_CRITICAL)
 				continue;
-			check(_metadata, self, class, class == steered ? T_STEERED : T_CLASS);
+			check(_metadata, self, cls,
+			      cls == steered ? T_STEERED : T_CLASS);
 		}
 	}
 }
@@ -87,8 +92,8 @@ T_TEST_F(knobs, classes)
 T_TEST_F(knobs, no_class)
 {
 	ASSERT_EQ(0, t_set(KNOBS "/steer_classes", " "));
-	for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++)
-		check(_metadata, self, class, T_CLASS);
+	for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++)
+		check(_metadata, self, cls, T_CLASS);
 }
 
 T_TEST_F(knobs, counters_reset)
@@ -98,7 +103,8 @@ T_TEST_F(knobs, counters_reset)
 	t_counters_reset();
 	EXPECT_EQ(0, t_counters_sum());
 	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED);
-	EXPECT_EQ(1, t_counter("complete", IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED));
+	EXPECT_EQ(1, t_counter("complete", IO_LOCALITY_CLASS_STEP_CRITICAL,
+			       T_STEERED));
 }
 
 TEST_HARNESS_MAIN

@@ -13,9 +13,10 @@
 
 #include "t_harness.h"
 
-#define MAX_CPUS	8	/* of the matrix: 64 pairs are enough */
+#define MAX_CPUS 8 /* of the matrix: 64 pairs are enough */
 
-FIXTURE(matrix) {
+FIXTURE(matrix)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -24,17 +25,18 @@ FIXTURE(matrix) {
 	int rq_affinity;
 };
 
-FIXTURE_VARIANT(matrix) {
+FIXTURE_VARIANT(matrix)
+{
 	/* Options of null_blk; NULL: the drive. */
 	const char *null_blk;
 	/* As many as there are CPUs. */
 	bool queue_per_cpu;
 };
 
-FIXTURE_VARIANT_ADD(matrix, one_queue) { .null_blk = "" };
-FIXTURE_VARIANT_ADD(matrix, two_queues) { .null_blk = "submit_queues=2" };
-FIXTURE_VARIANT_ADD(matrix, queue_per_cpu) { .null_blk = "", .queue_per_cpu = true };
-FIXTURE_VARIANT_ADD(matrix, drive) { .null_blk = NULL };
+T_VARIANT(matrix, one_queue, .null_blk = "");
+T_VARIANT(matrix, two_queues, .null_blk = "submit_queues=2");
+T_VARIANT(matrix, queue_per_cpu, .null_blk = "", .queue_per_cpu = true);
+T_VARIANT(matrix, drive, .null_blk = NULL);
 
 FIXTURE_SETUP(matrix)
 {
@@ -48,8 +50,10 @@ FIXTURE_SETUP(matrix)
 		self->nr = MAX_CPUS;
 	if (variant->null_blk) {
 		T_NEED(T_NULL_BLK);
-		T_OK(t_null_blk(&self->dev, variant->queue_per_cpu ?
-				t_text("submit_queues=%d", self->nr) : variant->null_blk));
+		T_OK(t_null_blk(&self->dev,
+				variant->queue_per_cpu ?
+					t_text("submit_queues=%d", self->nr) :
+					variant->null_blk));
 	} else {
 		if (!drive)
 			T_SKIP("set CPROV_DEV to a drive to read from");
@@ -61,11 +65,12 @@ FIXTURE_SETUP(matrix)
 	self->rq_affinity = atoi(buf);
 	ASSERT_NE(0, self->rq_affinity);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_queue", "dev == %llu", self->dev.dev));
+	T_OK(t_trace_filter(&self->trace, "cprov:cprov_queue", "dev == %llu",
+			    self->dev.dev));
 	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
 			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete", "dev == %llu",
-			    self->dev.dev));
+	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
+			    "dev == %llu", self->dev.dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
@@ -78,64 +83,55 @@ FIXTURE_TEARDOWN(matrix)
 }
 
 /* How often the events report this, which the counters are to agree with. */
-static long long events_of(const struct t_trace *trace, const char *name, int class, int reason)
+static long long events_of(const struct t_trace *trace, const char *name,
+			   int cls, int reason)
 {
 	long long nr = 0;
 
 	for (size_t i = 0; i < trace->nr; i++)
 		nr += !strcmp(trace->events[i].name, name) &&
-		      t_field(&trace->events[i], "class", -1) == class &&
+		      t_field(&trace->events[i], "class", -1) == cls &&
 		      t_field(&trace->events[i], "reason", -1) == reason;
 	return nr;
 }
 
-static void check_shot(struct __test_metadata *_metadata, FIXTURE_DATA(matrix) *self,
-		       const struct t_shot *shot)
+static void check_shot(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(matrix) * self, const struct t_shot *shot)
 {
 	int home = shot->hint.home_cpu;
-	struct t_verdict queue = t_rule_queue(&shot->hint, home, shot->submit_cpu);
-	struct t_verdict rule = t_rule_complete(&shot->hint, home, shot->irq_cpu);
+	struct t_verdict queue =
+		t_rule_queue(&shot->hint, home, shot->submit_cpu);
+	struct t_verdict rule =
+		t_rule_complete(&shot->hint, home, shot->irq_cpu);
 	int done = rule.cpu >= 0 ? rule.cpu :
-		   t_stock_cpu(self->rq_affinity, shot->irq_cpu, shot->submit_cpu);
-	const char *where = t_text("%s, submitted on %d, home %d, interrupt on %d",
-				   t_class_name(shot->hint.io_class), shot->submit_cpu, home,
-				   shot->irq_cpu);
+				   t_stock_cpu(self->rq_affinity, shot->irq_cpu,
+					       shot->submit_cpu);
+	const char *where =
+		t_text("%s, submitted on %d, home %d, interrupt on %d",
+		       t_class_name(shot->hint.io_class), shot->submit_cpu,
+		       home, shot->irq_cpu);
 
 	EXPECT_EQ(4096, shot->res);
-	EXPECT_EQ(1, shot->nr_decided) {
-		TH_LOG("%s", where);
-	}
-	EXPECT_EQ(1, shot->nr_done) {
-		TH_LOG("%s", where);
-	}
-	EXPECT_EQ(home, shot->home_cpu) {
-		TH_LOG("%s", where);
-	}
-	EXPECT_EQ(queue.reason, shot->queue_reason) {
-		TH_LOG("%s: queue %s", where, t_reason_name(shot->queue_reason));
-	}
-	EXPECT_EQ(queue.cpu, shot->queue_cpu) {
-		TH_LOG("%s: queue %s", where, t_reason_name(shot->queue_reason));
-	}
-	EXPECT_EQ(rule.reason, shot->reason) {
-		TH_LOG("%s: %s", where, t_reason_name(shot->reason));
-	}
-	EXPECT_EQ(rule.cpu, shot->chosen_cpu) {
-		TH_LOG("%s: %s", where, t_reason_name(shot->reason));
-	}
-	EXPECT_EQ(done, shot->done_cpu) {
-		TH_LOG("%s: %s", where, t_reason_name(shot->reason));
-	}
+	T_EXPECT_EQ(1, shot->nr_decided, "%s", where);
+	T_EXPECT_EQ(1, shot->nr_done, "%s", where);
+	T_EXPECT_EQ(home, shot->home_cpu, "%s", where);
+	T_EXPECT_EQ(queue.reason, shot->queue_reason, "%s: queue %s", where,
+		    t_reason_name(shot->queue_reason));
+	T_EXPECT_EQ(queue.cpu, shot->queue_cpu, "%s: queue %s", where,
+		    t_reason_name(shot->queue_reason));
+	T_EXPECT_EQ(rule.reason, shot->reason, "%s: %s", where,
+		    t_reason_name(shot->reason));
+	T_EXPECT_EQ(rule.cpu, shot->chosen_cpu, "%s: %s", where,
+		    t_reason_name(shot->reason));
+	T_EXPECT_EQ(done, shot->done_cpu, "%s: %s", where,
+		    t_reason_name(shot->reason));
 	/* What all of it is about. */
-	if (shot->hint.io_class == IO_LOCALITY_CLASS_STEP_CRITICAL) {
-		EXPECT_EQ(home, shot->done_cpu) {
-			TH_LOG("%s", where);
-		}
-	}
+	if (shot->hint.io_class == IO_LOCALITY_CLASS_STEP_CRITICAL)
+		T_EXPECT_EQ(home, shot->done_cpu, "%s", where);
 }
 
-static void check_class(struct __test_metadata *_metadata, FIXTURE_DATA(matrix) *self,
-			unsigned int class)
+static void check_class(struct __test_metadata *_metadata,
+			FIXTURE_DATA(matrix) * self, unsigned int cls)
 {
 	static struct t_shot shots[MAX_CPUS * MAX_CPUS];
 	static const char *const kinds[] = { "queue", "complete" };
@@ -145,12 +141,13 @@ static void check_class(struct __test_metadata *_metadata, FIXTURE_DATA(matrix) 
 	for (int submit = 0; submit < self->nr; submit++)
 		for (int home = 0; home < self->nr; home++)
 			shots[nr++] = (struct t_shot){
-				.hint = t_hint_of(class, self->cpus[home], 0),
+				.hint = t_hint_of(cls, self->cpus[home], 0),
 				.submit_cpu = self->cpus[submit],
 			};
 	for (int kind = 0; kind < 2; kind++)
 		for (int reason = 0; reason < T_NR_REASONS; reason++)
-			before[kind][reason] = t_counter(kinds[kind], class, reason);
+			before[kind][reason] =
+				t_counter(kinds[kind], cls, reason);
 
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, nr));
 	for (size_t i = 0; i < nr; i++)
@@ -158,12 +155,14 @@ static void check_class(struct __test_metadata *_metadata, FIXTURE_DATA(matrix) 
 
 	for (int kind = 0; kind < 2; kind++) {
 		for (int reason = 0; reason < T_NR_REASONS; reason++) {
-			const char *event = kind ? "cprov_complete" : "cprov_queue";
+			const char *event = kind ? "cprov_complete" :
+						   "cprov_queue";
 
-			EXPECT_EQ(events_of(&self->trace, event, class, reason),
-				  t_counter(kinds[kind], class, reason) - before[kind][reason])
-				TH_LOG("counters/%s/%s/%s", kinds[kind], t_class_name(class),
-				       t_reason_name(reason));
+			T_EXPECT_EQ(events_of(&self->trace, event, cls, reason),
+				    t_counter(kinds[kind], cls, reason) -
+					    before[kind][reason],
+				    "counters/%s/%s/%s", kinds[kind],
+				    t_class_name(cls), t_reason_name(reason));
 		}
 	}
 }

@@ -6,7 +6,8 @@
 
 #include "t_harness.h"
 
-T_FIXTURE(polled, T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS)
+T_FIXTURE(polled,
+	  T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS)
 
 T_TEST_F(polled, stays)
 {
@@ -26,22 +27,21 @@ T_TEST_F(polled, stays)
 	if (nr > 8)
 		nr = 8;
 	for (int i = 0; i < nr; i++) {
-		shots[i].hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, cpus[i], 0);
+		shots[i].hint =
+			t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, cpus[i], 0);
 		shots[i].submit_cpu = cpus[0];
 	}
 	T_OK(t_shoot(&ring, fd, &trace, shots, nr));
 	for (int i = 0; i < nr; i++) {
 		EXPECT_EQ(4096, shots[i].res);
-		EXPECT_EQ(T_POLLED, shots[i].queue_reason) {
-			TH_LOG("home %d: queue %s", cpus[i],
-			       t_reason_name(shots[i].queue_reason));
-		}
+		T_EXPECT_EQ(T_POLLED, shots[i].queue_reason,
+			    "home %d: queue %s", cpus[i],
+			    t_reason_name(shots[i].queue_reason));
 		EXPECT_EQ(-1, shots[i].queue_cpu);
 		EXPECT_EQ(cpus[0], shots[i].done_cpu);
 		/* A driver may ask; then the answer is the same. */
-		if (shots[i].nr_decided) {
+		if (shots[i].nr_decided)
 			EXPECT_EQ(T_POLLED, shots[i].reason);
-		}
 	}
 }
 

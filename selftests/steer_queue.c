@@ -10,7 +10,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(queue) {
+FIXTURE(queue)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -24,7 +25,8 @@ static int queue_cpus(const struct t_dev *dev, int queue)
 	char list[256], *at = list;
 	int nr = 0;
 
-	if (t_read(list, sizeof(list), "/sys/block/%s/mq/%d/cpu_list", dev->name, queue))
+	if (t_read(list, sizeof(list), "/sys/block/%s/mq/%d/cpu_list",
+		   dev->name, queue))
 		return 0;
 	while (*at) {
 		nr++;
@@ -46,7 +48,8 @@ FIXTURE_SETUP(queue)
 	self->nr = t_cpus(self->cpus);
 	for (int i = 0; i < self->nr; i++)
 		if (queue_cpus(&self->dev, i) != 1)
-			T_SKIP("%s has not one queue for each CPU", self->dev.name);
+			T_SKIP("%s has not one queue for each CPU",
+			       self->dev.name);
 	if (t_queue_set(&self->dev, "scheduler", "none"))
 		T_SKIP("no I/O scheduler 'none' on %s", self->dev.name);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS " cprov:cprov_deferred"));
@@ -61,25 +64,26 @@ FIXTURE_TEARDOWN(queue)
 	t_undo_all();
 }
 
-static void check(struct __test_metadata *_metadata, FIXTURE_DATA(queue) *self,
-		  unsigned int class, bool comes_home)
+static void check(struct __test_metadata *_metadata, FIXTURE_DATA(queue) * self,
+		  unsigned int cls, bool comes_home)
 {
 	struct t_shot shots[64] = {};
 	size_t nr = 0;
 
 	for (int submit = 0; submit < self->nr && nr < 64; submit++) {
 		for (int home = 0; home < self->nr && nr < 64; home++) {
-			shots[nr].hint = t_hint_of(class, self->cpus[home], 0);
+			shots[nr].hint = t_hint_of(cls, self->cpus[home], 0);
 			shots[nr++].submit_cpu = self->cpus[submit];
 		}
 	}
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, nr));
 	for (size_t i = 0; i < nr; i++) {
-		int expected = comes_home ? shots[i].hint.home_cpu : shots[i].submit_cpu;
+		int expected = comes_home ? shots[i].hint.home_cpu :
+					    shots[i].submit_cpu;
 
-		EXPECT_EQ(expected, shots[i].irq_cpu)
-			TH_LOG("submitted on %d, home %d", shots[i].submit_cpu,
-			       shots[i].hint.home_cpu);
+		T_EXPECT_EQ(expected, shots[i].irq_cpu,
+			    "submitted on %d, home %d", shots[i].submit_cpu,
+			    shots[i].hint.home_cpu);
 		EXPECT_EQ(expected, shots[i].done_cpu);
 	}
 	/* Nothing was in the way of any of them. */

@@ -7,7 +7,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(rq_affinity) {
+FIXTURE(rq_affinity)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -15,19 +16,20 @@ FIXTURE(rq_affinity) {
 	int fd;
 };
 
-FIXTURE_VARIANT(rq_affinity) {
+FIXTURE_VARIANT(rq_affinity)
+{
 	const char *value;
 	int expected;
 };
 
-FIXTURE_VARIANT_ADD(rq_affinity, is_0) { .value = "0", .expected = T_RQ_AFFINITY };
-FIXTURE_VARIANT_ADD(rq_affinity, is_1) { .value = "1", .expected = T_STEERED };
-FIXTURE_VARIANT_ADD(rq_affinity, is_2) { .value = "2", .expected = T_STEERED };
+T_VARIANT(rq_affinity, is_0, .value = "0", .expected = T_RQ_AFFINITY);
+T_VARIANT(rq_affinity, is_1, .value = "1", .expected = T_STEERED);
+T_VARIANT(rq_affinity, is_2, .value = "2", .expected = T_STEERED);
 
 FIXTURE_SETUP(rq_affinity)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	T_OK(t_null_blk(&self->dev, ""));
 	ASSERT_EQ(0, t_queue_set(&self->dev, "rq_affinity", variant->value));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
@@ -49,8 +51,9 @@ T_TEST_F(rq_affinity, from_home_and_from_elsewhere)
 		struct t_shot shots[2] = {};
 
 		for (int k = 0; k < 2; k++) {
-			shots[k].hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-						  self->cpus[i], 0);
+			shots[k].hint =
+				t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					  self->cpus[i], 0);
 			shots[k].submit_cpu = self->cpus[(i + k) % self->nr];
 		}
 		T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, 2));
@@ -58,7 +61,8 @@ T_TEST_F(rq_affinity, from_home_and_from_elsewhere)
 		EXPECT_EQ(shots[0].submit_cpu, shots[0].done_cpu);
 		EXPECT_EQ(variant->expected, shots[1].reason);
 		EXPECT_EQ(variant->expected, shots[1].queue_reason);
-		EXPECT_EQ(variant->expected == T_STEERED ? self->cpus[i] : shots[1].irq_cpu,
+		EXPECT_EQ(variant->expected == T_STEERED ? self->cpus[i] :
+							   shots[1].irq_cpu,
 			  shots[1].done_cpu);
 	}
 }

@@ -7,7 +7,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(scheduler) {
+FIXTURE(scheduler)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -15,19 +16,20 @@ FIXTURE(scheduler) {
 	int fd;
 };
 
-FIXTURE_VARIANT(scheduler) {
+FIXTURE_VARIANT(scheduler)
+{
 	const char *name;
 };
 
-FIXTURE_VARIANT_ADD(scheduler, none) { .name = "none" };
-FIXTURE_VARIANT_ADD(scheduler, mq_deadline) { .name = "mq-deadline" };
-FIXTURE_VARIANT_ADD(scheduler, kyber) { .name = "kyber" };
-FIXTURE_VARIANT_ADD(scheduler, bfq) { .name = "bfq" };
+T_VARIANT(scheduler, none, .name = "none");
+T_VARIANT(scheduler, mq_deadline, .name = "mq-deadline");
+T_VARIANT(scheduler, kyber, .name = "kyber");
+T_VARIANT(scheduler, bfq, .name = "bfq");
 
 FIXTURE_SETUP(scheduler)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS |
-	       T_STEERING);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
 	self->nr = t_cpus(self->cpus);
 	T_OK(t_null_blk(&self->dev, t_text("submit_queues=%d", self->nr)));
 	if (t_queue_set(&self->dev, "scheduler", variant->name))
@@ -52,27 +54,29 @@ T_TEST_F(scheduler, completion_comes_home)
 
 	for (int submit = 0; submit < self->nr && submit < 4; submit++) {
 		for (int home = 0; home < self->nr && home < 4; home++) {
-			shots[nr].hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-						   self->cpus[home], 0);
+			shots[nr].hint =
+				t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					  self->cpus[home], 0);
 			shots[nr].write = nr % 2;
 			shots[nr++].submit_cpu = self->cpus[submit];
 		}
 	}
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, nr));
 	for (size_t i = 0; i < nr; i++) {
-		const char *where = t_text("submitted on %d, home %d, interrupt on %d",
-					   shots[i].submit_cpu, shots[i].hint.home_cpu,
-					   shots[i].irq_cpu);
+		const char *where =
+			t_text("submitted on %d, home %d, interrupt on %d",
+			       shots[i].submit_cpu, shots[i].hint.home_cpu,
+			       shots[i].irq_cpu);
 
 		EXPECT_EQ(4096, shots[i].res);
 		EXPECT_EQ(1, shots[i].nr_done);
-		EXPECT_EQ(shots[i].hint.home_cpu, shots[i].done_cpu)
-			TH_LOG("%s", where);
+		T_EXPECT_EQ(shots[i].hint.home_cpu, shots[i].done_cpu, "%s",
+			    where);
 		if (none) {
 			EXPECT_NE(-1, shots[i].queue_reason);
 		} else {
-			EXPECT_EQ(-1, shots[i].queue_reason)
-				TH_LOG("%s: queue chosen", where);
+			T_EXPECT_EQ(-1, shots[i].queue_reason,
+				    "%s: queue chosen", where);
 		}
 	}
 }
@@ -80,7 +84,7 @@ T_TEST_F(scheduler, completion_comes_home)
 /* Many at a time, of different tokens, in order and not: none gets lost. */
 T_TEST_F(scheduler, all_complete_once)
 {
-	static char buf[64 * 4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[64 * 4096];
 	static struct io_locality_hint hints[64];
 	struct io_uring_cqe cqe;
 	unsigned char seen[64];
@@ -95,9 +99,11 @@ T_TEST_F(scheduler, all_complete_once)
 			if (!i)
 				base = sqe->user_data;
 			hints[i] = t_hint_of(i % IO_LOCALITY_NR_CLASSES,
-					     self->cpus[i % self->nr], 1 + i % 5);
-			t_prep_rw(sqe, i % 3 ? IORING_OP_READ : IORING_OP_WRITE, self->fd,
-				  buf + i * 4096, 4096, (uint64_t)((i * 7) % 64) * 4096);
+					     self->cpus[i % self->nr],
+					     1 + i % 5);
+			t_prep_rw(sqe, i % 3 ? IORING_OP_READ : IORING_OP_WRITE,
+				  self->fd, buf + i * 4096, 4096,
+				  (__u64)((i * 7) % 64) * 4096);
 			t_sqe_hint(sqe, &hints[i]);
 		}
 		ASSERT_EQ(0, t_submit(&self->ring, 64));
@@ -108,9 +114,8 @@ T_TEST_F(scheduler, all_complete_once)
 			seen[cqe.user_data - base]++;
 		}
 		EXPECT_FALSE(t_cqe(&self->ring, &cqe));
-		for (int i = 0; i < 64; i++) {
+		for (int i = 0; i < 64; i++)
 			ASSERT_EQ(1, seen[i]);
-		}
 	}
 }
 

@@ -8,7 +8,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(threadirqs) {
+FIXTURE(threadirqs)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -16,18 +17,20 @@ FIXTURE(threadirqs) {
 	int fd;
 };
 
-FIXTURE_VARIANT(threadirqs) {
+FIXTURE_VARIANT(threadirqs)
+{
 	bool drive;
 };
 
-FIXTURE_VARIANT_ADD(threadirqs, null_blk) { .drive = false };
-FIXTURE_VARIANT_ADD(threadirqs, drive) { .drive = true };
+T_VARIANT(threadirqs, null_blk, .drive = false);
+T_VARIANT(threadirqs, drive, .drive = true);
 
 FIXTURE_SETUP(threadirqs)
 {
 	const char *drive = getenv("CPROV_DEV");
 
-	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS);
 	if (!t_booted_with("threadirqs"))
 		T_SKIP("needs a kernel booted with threadirqs");
 	if (variant->drive) {
@@ -58,8 +61,9 @@ T_TEST_F(threadirqs, completion_stays)
 
 	for (int submit = 0; submit < self->nr && submit < 4; submit++) {
 		for (int home = 0; home < self->nr && home < 4; home++) {
-			shots[nr].hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-						   self->cpus[home], 0);
+			shots[nr].hint =
+				t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					  self->cpus[home], 0);
 			shots[nr++].submit_cpu = self->cpus[submit];
 		}
 	}

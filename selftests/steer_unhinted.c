@@ -8,7 +8,8 @@
 
 #include "t_harness.h"
 
-FIXTURE(unhinted) {
+FIXTURE(unhinted)
+{
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev dev;
@@ -16,20 +17,20 @@ FIXTURE(unhinted) {
 	int fd;
 };
 
-FIXTURE_VARIANT(unhinted) {
+FIXTURE_VARIANT(unhinted)
+{
 	bool drive;
 	/* The ring opted in, and its requests say that they have no hint. */
 	bool opted_in;
 	bool policy;
 };
 
-FIXTURE_VARIANT_ADD(unhinted, null_blk) { .policy = true };
-FIXTURE_VARIANT_ADD(unhinted, null_blk_opted_in) { .policy = true, .opted_in = true };
-FIXTURE_VARIANT_ADD(unhinted, null_blk_no_policy) { .opted_in = true };
-FIXTURE_VARIANT_ADD(unhinted, drive) { .drive = true, .policy = true };
-FIXTURE_VARIANT_ADD(unhinted, drive_opted_in) {
-	.drive = true, .policy = true, .opted_in = true
-};
+T_VARIANT(unhinted, null_blk, .policy = true);
+T_VARIANT(unhinted, null_blk_opted_in, .policy = true, .opted_in = true);
+T_VARIANT(unhinted, null_blk_no_policy, .opted_in = true);
+T_VARIANT(unhinted, drive, .drive = true, .policy = true);
+T_VARIANT(unhinted, drive_opted_in, .drive = true, .policy = true,
+	  .opted_in = true);
 
 FIXTURE_SETUP(unhinted)
 {
@@ -48,16 +49,15 @@ FIXTURE_SETUP(unhinted)
 		T_OK(t_null_blk(&self->dev, ""));
 	}
 	/* Interrupts of the drive are hard ones; null_blk has none. */
-	T_OK(t_trace_open(&self->trace, "block:block_rq_complete cprov:cprov_queue "
-			  "cprov:cprov_complete irq:irq_handler_entry"));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete", "dev == %llu",
-			    self->dev.dev));
+	T_OK(t_trace_open(&self->trace,
+			  T_SHOT_EVENTS " irq:irq_handler_entry"));
+	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
+			    "dev == %llu", self->dev.dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
-	if (variant->opted_in) {
+	if (variant->opted_in)
 		ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
-	}
 	self->nr = t_cpus(self->cpus);
 }
 
@@ -72,8 +72,8 @@ static int irq_before(const struct t_trace *trace, unsigned long long seq)
 	int cpu = -1;
 
 	for (size_t i = 0; i < trace->nr; i++)
-		if (trace->events[i].seq < seq && !strcmp(trace->events[i].name,
-							  "irq_handler_entry") &&
+		if (trace->events[i].seq < seq &&
+		    !strcmp(trace->events[i].name, "irq_handler_entry") &&
 		    strstr(trace->events[i].fields, "name=nvme"))
 			cpu = trace->events[i].cpu;
 	return cpu;
@@ -81,36 +81,41 @@ static int irq_before(const struct t_trace *trace, unsigned long long seq)
 
 T_TEST_F(unhinted, as_ever)
 {
-	static char buf[4096] __attribute__((aligned(4096)));
+	static alignas(4096) char buf[4096];
 	const struct t_event *event;
 	struct io_uring_sqe *sqe;
 	long long counters = t_counters_sum();
 	char affinity[16];
 	int irq;
 
-	ASSERT_EQ(0, t_queue_get(&self->dev, "rq_affinity", affinity, sizeof(affinity)));
+	ASSERT_EQ(0, t_queue_get(&self->dev, "rq_affinity", affinity,
+				 sizeof(affinity)));
 	for (int i = 0; i < self->nr * 4; i++) {
 		int cpu = self->cpus[i % self->nr];
 
 		ASSERT_EQ(0, t_pin(cpu));
 		t_trace_start(&self->trace);
 		sqe = t_sqe(&self->ring);
-		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), i * 4096);
+		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf),
+			  i * 4096);
 		if (variant->opted_in && i % 2)
 			t_sqe_flags(sqe, IO_LOCALITY_SQE_NONE);
 		ASSERT_EQ(sizeof(buf), t_submit_res(&self->ring));
 		T_OK(t_trace_load(&self->trace));
 		EXPECT_EQ(NULL, t_find(&self->trace, "cprov_queue", NULL, 0));
-		EXPECT_EQ(NULL, t_find(&self->trace, "cprov_complete", NULL, 0));
-		EXPECT_EQ(1, t_count(&self->trace, "block_rq_complete", "dev", self->dev.dev));
-		event = t_find(&self->trace, "block_rq_complete", "dev", self->dev.dev);
+		EXPECT_EQ(NULL,
+			  t_find(&self->trace, "cprov_complete", NULL, 0));
+		EXPECT_EQ(1, t_count(&self->trace, "block_rq_complete", "dev",
+				     self->dev.dev));
+		event = t_find(&self->trace, "block_rq_complete", "dev",
+			       self->dev.dev);
 		ASSERT_NE(NULL, event);
-		irq = variant->drive ? irq_before(&self->trace, event->seq) : cpu;
+		irq = variant->drive ? irq_before(&self->trace, event->seq) :
+				       cpu;
 		if (irq < 0)
 			T_SKIP("no interrupt named nvme was seen");
-		EXPECT_EQ(t_stock_cpu(atoi(affinity), irq, cpu), event->cpu) {
-			TH_LOG("submitted on %d, interrupt on %d", cpu, irq);
-		}
+		T_EXPECT_EQ(t_stock_cpu(atoi(affinity), irq, cpu), event->cpu,
+			    "submitted on %d, interrupt on %d", cpu, irq);
 	}
 	EXPECT_EQ(counters, t_counters_sum());
 }

@@ -9,8 +9,10 @@
 #ifndef CPROV_T_H
 #define CPROV_T_H
 
+#include <kselftest.h>
 #include <linux/completion_provenance.h>
 #include <linux/io_uring.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,30 +20,29 @@
 #include <string.h>
 #include <sys/types.h>
 
-#define T_ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define T_PRINTF(f, a)	__attribute__((format(printf, f, a)))
+#define T_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Seconds. An emulated machine is slow; a hang is to be told from that. */
-#define T_TIMEOUT	180
+#define T_TIMEOUT 180
 
 /* A budget that no request outlives, in microseconds. */
-#define T_LONG_US	60000000u
+#define T_LONG_US 60000000u
 
 /* ---- t_sys.c: files, and putting things back ---- */
 
 /* A line of text in a static buffer of its own; the caller may keep one. */
-const char *t_text(const char *fmt, ...) T_PRINTF(1, 2);
+const char *t_text(const char *fmt, ...) __printf(1, 2);
 long long t_now_ms(void);
 
-bool t_exists(const char *fmt, ...) T_PRINTF(1, 2);
+bool t_exists(const char *fmt, ...) __printf(1, 2);
 /* The file's text without the line's end; -errno if it cannot be read. */
-int t_read(char *buf, size_t size, const char *fmt, ...) T_PRINTF(3, 4);
+int t_read(char *buf, size_t size, const char *fmt, ...) __printf(3, 4);
 /* A number at the start of a file; @none if there is none. */
-long long t_read_num(long long none, const char *fmt, ...) T_PRINTF(2, 3);
+long long t_read_num(long long none, const char *fmt, ...) __printf(2, 3);
 /* 0 or -errno. */
-int t_write(const char *path, const char *fmt, ...) T_PRINTF(2, 3);
+int t_write(const char *path, const char *fmt, ...) __printf(2, 3);
 /* t_write(), and the value found before comes back at the end. */
-int t_set(const char *path, const char *fmt, ...) T_PRINTF(2, 3);
+int t_set(const char *path, const char *fmt, ...) __printf(2, 3);
 
 /*
  * Have fn(arg) called at the end, last come first served, in a process that
@@ -59,13 +60,13 @@ bool t_have_program(const char *name);
 
 /* ---- t_need.c: what a test cannot do without ---- */
 
-#define T_KERNEL	0x01	/* a kernel that answers the probe */
-#define T_POLICY	0x02	/* the policy module, loaded if need be */
-#define T_ROOT		0x04
-#define T_TRACE		0x08	/* the tracepoints of completion provenance */
-#define T_NULL_BLK	0x10	/* null_blk devices on demand */
-#define T_TWO_CPUS	0x20	/* a CPU to go to */
-#define T_STEERING	0x40	/* no boot option that rules steering out */
+#define T_KERNEL 0x01 /* a kernel that answers the probe */
+#define T_POLICY 0x02 /* the policy module, loaded if need be */
+#define T_ROOT 0x04
+#define T_TRACE 0x08 /* the tracepoints of completion provenance */
+#define T_NULL_BLK 0x10 /* null_blk devices on demand */
+#define T_TWO_CPUS 0x20 /* a CPU to go to */
+#define T_STEERING 0x40 /* no boot option that rules steering out */
 
 /* NULL, or what is missing: SKIP(return, "%s", why). */
 const char *t_need(unsigned int what);
@@ -76,7 +77,7 @@ const char *t_policy_unload(void);
 
 /* ---- t_topo.c: CPUs, caches, nodes ---- */
 
-#define T_MAX_CPUS	64
+#define T_MAX_CPUS 64
 
 /* Online CPUs, in order; how many there are, at most T_MAX_CPUS. */
 int t_cpus(int cpus[T_MAX_CPUS]);
@@ -109,7 +110,8 @@ struct t_ring {
 
 /* 0 or -errno. @p may be NULL. */
 int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags);
-int t_ring_init_params(struct t_ring *ring, unsigned int entries, struct io_uring_params *p);
+int t_ring_init_params(struct t_ring *ring, unsigned int entries,
+		       struct io_uring_params *p);
 void t_ring_exit(struct t_ring *ring);
 /* Zeroed but for user_data, which counts from 0 since the ring was made. */
 struct io_uring_sqe *t_sqe(struct t_ring *ring);
@@ -122,8 +124,8 @@ int t_wait_res(struct t_ring *ring);
 /* Submits what is queued, one request, and returns its result. */
 int t_submit_res(struct t_ring *ring);
 
-void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd, const void *buf,
-	       unsigned int len, uint64_t off);
+void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd,
+	       const void *buf, unsigned int len, __u64 off);
 
 /* ---- t_hint.c: hints ---- */
 
@@ -132,20 +134,21 @@ int t_locality(int fd, void *reg);
 int t_probe(int fd, struct io_locality_probe *probe);
 int t_enable(struct t_ring *ring, const struct io_locality_hint *hint,
 	     const struct io_locality_slot *slots, unsigned int nr);
-int t_update(struct t_ring *ring, const struct io_locality_hint *hint, unsigned int first,
-	     const struct io_locality_slot *slots, unsigned int nr);
+int t_update(struct t_ring *ring, const struct io_locality_hint *hint,
+	     unsigned int first, const struct io_locality_slot *slots,
+	     unsigned int nr);
 int t_disable(struct t_ring *ring);
 
 /* Step-critical, home where it is submitted, no flow, T_LONG_US. */
 struct io_locality_hint t_hint(void);
-struct io_locality_hint t_hint_of(unsigned int class, int cpu, uint32_t flow);
+struct io_locality_hint t_hint_of(unsigned int cls, int cpu, __u32 flow);
 /* The same, as a slot. */
 struct io_locality_slot t_slot_of(const struct io_locality_hint *hint);
 
 /* n > 0 is slot n - 1. */
 void t_sqe_slot(struct io_uring_sqe *sqe, unsigned int n);
 void t_sqe_flags(struct io_uring_sqe *sqe, unsigned int flags);
-void t_sqe_attr(struct io_uring_sqe *sqe, const void *ptr, uint64_t mask);
+void t_sqe_attr(struct io_uring_sqe *sqe, const void *ptr, __u64 mask);
 void t_sqe_hint(struct io_uring_sqe *sqe, const struct io_locality_hint *hint);
 
 /* ---- t_trace.c: a tracing instance of one's own ---- */
@@ -167,8 +170,8 @@ struct t_trace {
 /* NULL, or why not. @events is "system:name system:name ...". */
 const char *t_trace_open(struct t_trace *trace, const char *events);
 /* An event filter, such as "dev == 42". */
-const char *t_trace_filter(struct t_trace *trace, const char *event, const char *fmt, ...)
-	T_PRINTF(3, 4);
+const char *t_trace_filter(struct t_trace *trace, const char *event,
+			   const char *fmt, ...) __printf(3, 4);
 /* Forget what was traced, and trace. */
 void t_trace_start(struct t_trace *trace);
 /* What was traced since, in order, into @trace->events; goes on tracing. */
@@ -178,7 +181,8 @@ const struct t_event *t_trace_await(struct t_trace *trace, const char *name,
 				    const char *field, long long value);
 
 /* The field's value, as a signed number if the kernel's is; @none: absent. */
-long long t_field(const struct t_event *event, const char *field, long long none);
+long long t_field(const struct t_event *event, const char *field,
+		  long long none);
 /* Events by name, NULL: any, and the value of a field, NULL: any. */
 const struct t_event *t_find(const struct t_trace *trace, const char *name,
 			     const char *field, long long value);
@@ -188,9 +192,9 @@ size_t t_count(const struct t_trace *trace, const char *name, const char *field,
 /* ---- t_dev.c: block devices ---- */
 
 struct t_dev {
-	char path[64];		/* /dev/nullb3 */
-	char name[32];		/* nullb3 */
-	unsigned long long dev;	/* as tracepoints have it */
+	char path[64]; /* /dev/nullb3 */
+	char name[32]; /* nullb3 */
+	unsigned long long dev; /* as tracepoints have it */
 	unsigned long long bytes;
 };
 
@@ -202,35 +206,49 @@ const char *t_loop(struct t_dev *dev, const char *file, bool direct);
 /* A request takes @nsec and then completes as an interrupt would do it. */
 const char *t_slow_dev(struct t_dev *dev, unsigned long long nsec);
 /* The table has one target; @params as dmsetup would take them. */
-const char *t_dm(struct t_dev *dev, unsigned long long sectors, const char *target,
-		 const char *params);
-const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a, const struct t_dev *b);
+const char *t_dm(struct t_dev *dev, unsigned long long sectors,
+		 const char *target, const char *params);
+const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a,
+		       const struct t_dev *b);
 /* An ext4 file system on it; @dir receives where it is mounted. */
 const char *t_ext4(const struct t_dev *dev, char dir[64]);
 /* A queue attribute, which gets its old value back at the end. */
 int t_queue_set(const struct t_dev *dev, const char *attr, const char *value);
-int t_queue_get(const struct t_dev *dev, const char *attr, char *buf, size_t size);
+int t_queue_get(const struct t_dev *dev, const char *attr, char *buf,
+		size_t size);
 /* O_DIRECT; -errno on failure. */
 int t_dev_open(const struct t_dev *dev, int flags);
 
 /* ---- t_carry.c: what reached a device with which flow ---- */
 
-#define T_CARRY_EVENTS	"cprov:cprov_complete block:block_rq_complete"
+#define T_CARRY_EVENTS "cprov:cprov_complete block:block_rq_complete"
 
 /* Sectors that completed on it, and those whose request was of the flow. */
 long long t_sectors(const struct t_trace *trace, const struct t_dev *dev);
-long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev, uint32_t flow);
+long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev,
+		       __u32 flow);
 
 /* ---- t_shot.c: one request, and what became of it ---- */
 
 /* enum cprov_reason of the kernel. */
 enum t_reason {
-	T_STEERED, T_AT_HOME, T_SHARED_CACHE, T_SAME_NODE, T_CLASS, T_EXPIRED, T_OFFLINE,
-	T_POLLED, T_THREADED_IRQS, T_RQ_AFFINITY, T_ISOLATED, T_DISABLED, T_NR_REASONS
+	T_STEERED,
+	T_AT_HOME,
+	T_SHARED_CACHE,
+	T_SAME_NODE,
+	T_CLASS,
+	T_EXPIRED,
+	T_OFFLINE,
+	T_POLLED,
+	T_THREADED_IRQS,
+	T_RQ_AFFINITY,
+	T_ISOLATED,
+	T_DISABLED,
+	T_NR_REASONS
 };
 
 const char *t_reason_name(int reason);
-const char *t_class_name(int class);
+const char *t_class_name(int cls);
 
 struct t_shot {
 	/* In: */
@@ -240,15 +258,16 @@ struct t_shot {
 	bool write;
 	/* Out: */
 	int res;
-	int queue_cpu, queue_reason;	/* -1: was not asked for */
-	int irq_cpu;			/* where it was decided, -1: never */
+	int queue_cpu, queue_reason; /* -1: was not asked for */
+	int irq_cpu; /* where it was decided, -1: never */
 	int chosen_cpu, reason;
-	int home_cpu;			/* as the token has it */
-	int done_cpu;			/* where it completed */
+	int home_cpu; /* as the token has it */
+	int done_cpu; /* where it completed */
 	unsigned int nr_decided, nr_done;
 };
 
-#define T_SHOT_EVENTS	"cprov:cprov_queue cprov:cprov_complete block:block_rq_complete"
+#define T_SHOT_EVENTS \
+	"cprov:cprov_queue cprov:cprov_complete block:block_rq_complete"
 
 /*
  * One at a time, each from its CPU, 4 KiB at its offset, with its hint. Flows
@@ -259,17 +278,19 @@ const char *t_shoot(struct t_ring *ring, int fd, struct t_trace *trace,
 
 /* What the rules say of a decision taken on @cpu, for a request in its window. */
 struct t_verdict {
-	int cpu;		/* -1: as without a hint */
+	int cpu; /* -1: as without a hint */
 	int reason;
 };
 
-struct t_verdict t_rule_complete(const struct io_locality_hint *hint, int home, int cpu);
-struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home, int cpu);
+struct t_verdict t_rule_complete(const struct io_locality_hint *hint, int home,
+				 int cpu);
+struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home,
+			      int cpu);
 /* Where the kernel completes without a hint what interrupts @irq. */
 int t_stock_cpu(int rq_affinity, int irq, int submit);
 
 /* Of /sys/kernel/completion_provenance/counters; -1 if there is none. */
-long long t_counter(const char *kind, int class, int reason);
+long long t_counter(const char *kind, int cls, int reason);
 long long t_counters_sum(void);
 void t_counters_reset(void);
 

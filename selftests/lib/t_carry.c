@@ -5,7 +5,8 @@
  */
 #include "t.h"
 
-static bool is_of_dev(const struct t_event *event, const char *name, const struct t_dev *dev)
+static bool is_of_dev(const struct t_event *event, const char *name,
+		      const struct t_dev *dev)
 {
 	return !strcmp(event->name, name) &&
 	       t_field(event, "dev", -1) == (long long)dev->dev;
@@ -23,8 +24,10 @@ long long t_sectors(const struct t_trace *trace, const struct t_dev *dev)
 
 /* The completion that follows a decision, of the same request. */
 static long long completed_after(const struct t_trace *trace, size_t from,
-				 const struct t_dev *dev, long long sector)
+				 const struct t_dev *dev)
 {
+	long long sector = t_field(&trace->events[from], "sector", -1);
+
 	for (size_t i = from; i < trace->nr; i++)
 		if (is_of_dev(&trace->events[i], "block_rq_complete", dev) &&
 		    trace->events[i].seq > trace->events[from].seq &&
@@ -33,7 +36,8 @@ static long long completed_after(const struct t_trace *trace, size_t from,
 	return 0;
 }
 
-long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev, uint32_t flow)
+long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev,
+		       __u32 flow)
 {
 	long long sectors = 0;
 
@@ -42,7 +46,7 @@ long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev, uin
 
 		if (is_of_dev(event, "cprov_complete", dev) &&
 		    t_field(event, "flow_id", 0) == flow)
-			sectors += completed_after(trace, i, dev, t_field(event, "sector", -1));
+			sectors += completed_after(trace, i, dev);
 	}
 	return sectors;
 }

@@ -19,7 +19,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-#define NULLB_DIR	"/sys/kernel/config/nullb"
+#define NULLB_DIR "/sys/kernel/config/nullb"
 
 /* Each device of each process has its own name. */
 static const char *unique(const char *prefix)
@@ -36,7 +36,8 @@ static void until_done(int (*fn)(const char *arg), const char *arg)
 
 	while (fn(arg)) {
 		if (errno != EBUSY || t_now_ms() > end) {
-			fprintf(stderr, "# cannot undo %s: %s\n", arg, strerror(errno));
+			fprintf(stderr, "# cannot undo %s: %s\n", arg,
+				strerror(errno));
 			return;
 		}
 		usleep(10000);
@@ -55,13 +56,16 @@ const char *t_dev_find(struct t_dev *dev, const char *path)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return t_text("%s: %s", path, strerror(errno));
-	if (fstat(fd, &st) || !S_ISBLK(st.st_mode) || ioctl(fd, BLKGETSIZE64, &dev->bytes)) {
+	if (fstat(fd, &st) || !S_ISBLK(st.st_mode) ||
+	    ioctl(fd, BLKGETSIZE64, &dev->bytes)) {
 		close(fd);
 		return t_text("%s is no block device", path);
 	}
 	close(fd);
-	dev->dev = (unsigned long long)major(st.st_rdev) << 20 | minor(st.st_rdev);
-	len = readlink(t_text("/sys/dev/block/%u:%u", major(st.st_rdev), minor(st.st_rdev)),
+	dev->dev = (unsigned long long)major(st.st_rdev) << 20 |
+		   minor(st.st_rdev);
+	len = readlink(t_text("/sys/dev/block/%u:%u", major(st.st_rdev),
+			      minor(st.st_rdev)),
 		       link, sizeof(link) - 1);
 	if (len < 0)
 		return t_text("%s is not in sysfs", path);
@@ -95,20 +99,24 @@ const char *t_null_blk(struct t_dev *dev, const char *options)
 	if (mkdir(dir, 0700))
 		return t_text("%s: %s", dir, strerror(errno));
 	t_undo(null_blk_undo, dir);
-	snprintf(list, sizeof(list), "size=64 submit_queues=1 blocksize=512 %s", options);
-	for (option = strtok_r(list, " ", &save); option; option = strtok_r(NULL, " ", &save)) {
+	snprintf(list, sizeof(list), "size=64 submit_queues=1 blocksize=512 %s",
+		 options);
+	for (option = strtok_r(list, " ", &save); option;
+	     option = strtok_r(NULL, " ", &save)) {
 		value = strchr(option, '=');
 		*value++ = '\0';
 		ret = t_write(t_text("%s/%s", dir, option), "%s", value);
 		if (ret)
-			return t_text("null_blk: %s=%s: %s", option, value, strerror(-ret));
+			return t_text("null_blk: %s=%s: %s", option, value,
+				      strerror(-ret));
 	}
 	ret = t_write(t_text("%s/power", dir), "1");
 	if (ret)
 		return t_text("null_blk: %s", strerror(-ret));
 	/* Older kernels name the disk by a number, not by the directory. */
 	if (!t_exists("/dev/%s", name))
-		snprintf(name, sizeof(name), "nullb%lld", t_read_num(0, "%s/index", dir));
+		snprintf(name, sizeof(name), "nullb%lld",
+			 t_read_num(0, "%s/index", dir));
 	return t_dev_find(dev, t_text("/dev/%s", name));
 }
 
@@ -131,7 +139,8 @@ static void loop_undo(const char *path)
 }
 
 /* Another process may take the free device first. */
-static int loop_configure(int ctl, const struct loop_config *config, char path[64])
+static int loop_configure(int ctl, const struct loop_config *config,
+			  char path[64])
 {
 	int nr, fd, ret = -EBUSY;
 
@@ -170,7 +179,8 @@ const char *t_loop(struct t_dev *dev, const char *file, bool direct)
 		return t_text("loop device on %s: %s", file, strerror(-ret));
 	t_undo(loop_undo, path);
 	why = t_dev_find(dev, path);
-	if (!why && direct && t_read_num(0, "/sys/block/%s/loop/dio", dev->name) != 1)
+	if (!why && direct &&
+	    t_read_num(0, "/sys/block/%s/loop/dio", dev->name) != 1)
 		why = t_text("no direct I/O from %s to %s", dev->name, file);
 	return why;
 }
@@ -185,7 +195,8 @@ const char *t_slow_dev(struct t_dev *dev, unsigned long long nsec)
 	struct t_dev below;
 	const char *why;
 
-	why = t_null_blk(&below, t_text("irqmode=2 completion_nsec=%llu", nsec));
+	why = t_null_blk(&below,
+			 t_text("irqmode=2 completion_nsec=%llu", nsec));
 	return why ? why : t_loop(dev, below.path, true);
 }
 
@@ -225,11 +236,11 @@ static void dm_undo(const char *name)
 	until_done(dm_remove, name);
 }
 
-const char *t_dm(struct t_dev *dev, unsigned long long sectors, const char *target,
-		 const char *params)
+const char *t_dm(struct t_dev *dev, unsigned long long sectors,
+		 const char *target, const char *params)
 {
 	struct dm_request req;
-	uint64_t devno;
+	__u64 devno;
 	char name[32];
 
 	snprintf(name, sizeof(name), "%s", unique("cprov"));
@@ -242,10 +253,12 @@ const char *t_dm(struct t_dev *dev, unsigned long long sectors, const char *targ
 	memset(&req, 0, sizeof(req));
 	req.head.target_count = 1;
 	req.spec.length = sectors;
-	snprintf(req.spec.target_type, sizeof(req.spec.target_type), "%s", target);
+	snprintf(req.spec.target_type, sizeof(req.spec.target_type), "%s",
+		 target);
 	snprintf(req.params, sizeof(req.params), "%s", params);
 	if (dm_ioctl(DM_TABLE_LOAD, name, &req))
-		return t_text("device-mapper: table %s %s: %s", target, params, strerror(errno));
+		return t_text("device-mapper: table %s %s: %s", target, params,
+			      strerror(errno));
 
 	/* Resume: no suspend flag. */
 	memset(&req, 0, sizeof(req));
@@ -272,7 +285,8 @@ static void md_undo(const char *path)
 	until_done(md_stop, path);
 }
 
-const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a, const struct t_dev *b)
+const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a,
+		       const struct t_dev *b)
 {
 	const struct t_dev *const legs[] = { a, b };
 	mdu_array_info_t array;
@@ -292,9 +306,10 @@ const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a, const struct t_
 	memset(&array, 0, sizeof(array));
 	array.level = 1;
 	array.size = a->bytes / 1024;
-	array.nr_disks = array.raid_disks = T_ARRAY_SIZE(legs);
+	array.nr_disks = T_ARRAY_SIZE(legs);
+	array.raid_disks = T_ARRAY_SIZE(legs);
 	array.not_persistent = 1;
-	array.state = 1 << MD_SB_CLEAN;		/* nothing to resynchronise */
+	array.state = 1 << MD_SB_CLEAN; /* nothing to resynchronise */
 	if (ioctl(fd, SET_ARRAY_INFO, &array))
 		why = t_text("md: array: %s", strerror(errno));
 	for (size_t i = 0; !why && i < T_ARRAY_SIZE(legs); i++) {
@@ -310,7 +325,8 @@ const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a, const struct t_
 			why = t_text("md: leg %zu: %s", i, strerror(errno));
 	}
 	if (!why && ioctl(fd, RUN_ARRAY, NULL))
-		why = t_text("md: no raid1 (CONFIG_MD_RAID1): %s", strerror(errno));
+		why = t_text("md: no raid1 (CONFIG_MD_RAID1): %s",
+			     strerror(errno));
 	close(fd);
 	return why ? why : t_dev_find(dev, path);
 }
@@ -330,10 +346,15 @@ static void ext4_undo(const char *dir)
 
 const char *t_ext4(const struct t_dev *dev, char dir[64])
 {
-	const char *const mkfs[] = {
-		"mkfs.ext4", "-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,nodiscard",
-		dev->path, NULL
-	};
+	const char *const mkfs[] = { "mkfs.ext4",
+				     "-q",
+				     "-F",
+				     "-b",
+				     "4096",
+				     "-E",
+				     "lazy_itable_init=0,nodiscard",
+				     dev->path,
+				     NULL };
 	int ret;
 
 	if (!t_have_program(mkfs[0]))
@@ -357,10 +378,12 @@ const char *t_ext4(const struct t_dev *dev, char dir[64])
 
 int t_queue_set(const struct t_dev *dev, const char *attr, const char *value)
 {
-	return t_set(t_text("/sys/block/%s/queue/%s", dev->name, attr), "%s", value);
+	return t_set(t_text("/sys/block/%s/queue/%s", dev->name, attr), "%s",
+		     value);
 }
 
-int t_queue_get(const struct t_dev *dev, const char *attr, char *buf, size_t size)
+int t_queue_get(const struct t_dev *dev, const char *attr, char *buf,
+		size_t size)
 {
 	return t_read(buf, size, "/sys/block/%s/queue/%s", dev->name, attr);
 }

@@ -10,8 +10,10 @@
 
 int t_locality(int fd, void *reg)
 {
-	return syscall(__NR_io_uring_register, fd, IORING_REGISTER_LOCALITY, reg, 1) < 0 ?
-	       -errno : 0;
+	return syscall(__NR_io_uring_register, fd, IORING_REGISTER_LOCALITY,
+		       reg, 1) < 0 ?
+		       -errno :
+		       0;
 }
 
 int t_probe(int fd, struct io_locality_probe *probe)
@@ -26,8 +28,9 @@ int t_probe(int fd, struct io_locality_probe *probe)
 	return ret;
 }
 
-static int table_op(struct t_ring *ring, unsigned int op, const struct io_locality_hint *hint,
-		    unsigned int first, const struct io_locality_slot *slots, unsigned int nr)
+static int table_op(struct t_ring *ring, unsigned int op,
+		    const struct io_locality_hint *hint, unsigned int first,
+		    const struct io_locality_slot *slots, unsigned int nr)
 {
 	struct io_locality_register reg;
 
@@ -49,8 +52,9 @@ int t_enable(struct t_ring *ring, const struct io_locality_hint *hint,
 	return table_op(ring, IO_LOCALITY_ENABLE, hint, 0, slots, nr);
 }
 
-int t_update(struct t_ring *ring, const struct io_locality_hint *hint, unsigned int first,
-	     const struct io_locality_slot *slots, unsigned int nr)
+int t_update(struct t_ring *ring, const struct io_locality_hint *hint,
+	     unsigned int first, const struct io_locality_slot *slots,
+	     unsigned int nr)
 {
 	return table_op(ring, IO_LOCALITY_UPDATE, hint, first, slots, nr);
 }
@@ -60,7 +64,7 @@ int t_disable(struct t_ring *ring)
 	return table_op(ring, IO_LOCALITY_DISABLE, NULL, 0, NULL, 0);
 }
 
-struct io_locality_hint t_hint_of(unsigned int class, int cpu, uint32_t flow)
+struct io_locality_hint t_hint_of(unsigned int cls, int cpu, __u32 flow)
 {
 	struct io_locality_hint hint;
 
@@ -68,7 +72,7 @@ struct io_locality_hint t_hint_of(unsigned int class, int cpu, uint32_t flow)
 	hint.flow_id = flow;
 	hint.home_cpu = cpu;
 	hint.home_node = -1;
-	hint.io_class = class;
+	hint.io_class = cls;
 	hint.budget_us = T_LONG_US;
 	return hint;
 }
@@ -89,19 +93,20 @@ struct io_locality_slot t_slot_of(const struct io_locality_hint *hint)
 
 void t_sqe_slot(struct io_uring_sqe *sqe, unsigned int n)
 {
-	uint16_t inline_slot = n;
+	__u16 inline_slot = n;
 
-	memcpy((char *)sqe + IO_LOCALITY_SQE_SLOT_OFFSET, &inline_slot, sizeof(inline_slot));
+	memcpy((char *)sqe + IO_LOCALITY_SQE_SLOT_OFFSET, &inline_slot,
+	       sizeof(inline_slot));
 }
 
 void t_sqe_flags(struct io_uring_sqe *sqe, unsigned int flags)
 {
-	((uint8_t *)sqe)[IO_LOCALITY_SQE_FLAGS_OFFSET] = flags;
+	((__u8 *)sqe)[IO_LOCALITY_SQE_FLAGS_OFFSET] = flags;
 }
 
-void t_sqe_attr(struct io_uring_sqe *sqe, const void *ptr, uint64_t mask)
+void t_sqe_attr(struct io_uring_sqe *sqe, const void *ptr, __u64 mask)
 {
-	uint64_t addr = (uintptr_t)ptr;
+	__u64 addr = (uintptr_t)ptr;
 
 	memcpy((char *)sqe + IO_LOCALITY_SQE_ATTR_OFFSET, &addr, sizeof(addr));
 	memcpy((char *)sqe + IO_LOCALITY_SQE_MASK_OFFSET, &mask, sizeof(mask));

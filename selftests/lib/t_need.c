@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define KNOBS	"/sys/kernel/completion_provenance"
-#define MODULE	"completion_provenance"
+#define KNOBS "/sys/kernel/completion_provenance"
+#define MODULE "completion_provenance"
 
 bool t_policy_loaded(void)
 {
@@ -42,20 +42,23 @@ static int policy_open(void)
 	if (env)
 		return open(env, O_RDONLY | O_CLOEXEC);
 	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0)
-		fd = open(t_text("%s/" MODULE ".ko", dirname(self)), O_RDONLY | O_CLOEXEC);
+		fd = open(t_text("%s/" MODULE ".ko", dirname(self)),
+			  O_RDONLY | O_CLOEXEC);
 	return fd;
 }
 
 const char *t_policy_load(void)
 {
-	static const char *const modprobe[] = { "modprobe", "-q", MODULE, NULL };
+	static const char *const modprobe[] = { "modprobe", "-q", MODULE,
+						NULL };
 	int fd, ret = 0;
 
 	if (t_policy_loaded())
 		return NULL;
 	fd = policy_open();
 	if (fd < 0) {
-		if (!t_have_program("modprobe") || t_run(modprobe) || !t_policy_loaded())
+		if (!t_have_program("modprobe") || t_run(modprobe) ||
+		    !t_policy_loaded())
 			return "no " MODULE ".ko: set CPROV_KO";
 		return NULL;
 	}
@@ -101,8 +104,6 @@ static const char *need_kernel(void)
 	case -EINVAL:
 	case -EBADF:
 		return "this kernel has no completion provenance";
-	case -ENOSYS:
-		return "this kernel has no io_uring";
 	case -EPERM:
 		return "io_uring is switched off";
 	default:
@@ -110,21 +111,22 @@ static const char *need_kernel(void)
 	}
 	if (!geteuid()) {
 		t_set("/proc/sys/kernel/completion_provenance", "1");
-		t_set("/proc/sys/kernel/completion_provenance_step_critical", "0");
+		t_set("/proc/sys/kernel/completion_provenance_step_critical",
+		      "0");
 	}
 	return NULL;
 }
 
 static const char *need_null_blk(void)
 {
-	static const char *const modprobe[] = {
-		"modprobe", "-q", "null_blk", "nr_devices=0", NULL
-	};
+	static const char *const modprobe[] = { "modprobe", "-q", "null_blk",
+						"nr_devices=0", NULL };
 
 	if (!t_exists("/sys/kernel/config/nullb") && t_have_program("modprobe"))
 		t_run(modprobe);
-	return t_exists("/sys/kernel/config/nullb") ? NULL :
-	       "no null_blk with configfs (CONFIG_BLK_DEV_NULL_BLK)";
+	return t_exists("/sys/kernel/config/nullb") ?
+		       NULL :
+		       "no null_blk with configfs (CONFIG_BLK_DEV_NULL_BLK)";
 }
 
 bool t_booted_with(const char *option)
@@ -133,7 +135,8 @@ bool t_booted_with(const char *option)
 
 	if (t_read(line, sizeof(line), "/proc/cmdline"))
 		return false;
-	for (word = strtok_r(line, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+	for (word = strtok_r(line, "\n ", &save); word;
+	     word = strtok_r(NULL, "\n ", &save))
 		if (!strcmp(word, option))
 			return true;
 	return false;

@@ -10,7 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-int t_ring_init_params(struct t_ring *ring, unsigned int entries, struct io_uring_params *p)
+int t_ring_init_params(struct t_ring *ring, unsigned int entries,
+		       struct io_uring_params *p)
 {
 	unsigned int *array;
 	size_t cq_size;
@@ -26,8 +27,8 @@ int t_ring_init_params(struct t_ring *ring, unsigned int entries, struct io_urin
 	cq_size = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
 	if (cq_size > ring->map_size)
 		ring->map_size = cq_size;
-	map = mmap(NULL, ring->map_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-		   ring->fd, IORING_OFF_SQ_RING);
+	map = mmap(NULL, ring->map_size, PROT_READ | PROT_WRITE,
+		   MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQ_RING);
 	ring->sqes_size = p->sq_entries * sizeof(struct io_uring_sqe);
 	ring->sqes = mmap(NULL, ring->sqes_size, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
@@ -77,12 +78,14 @@ struct io_uring_sqe *t_sqe(struct t_ring *ring)
 	return sqe;
 }
 
-static int enter(struct t_ring *ring, unsigned int submit, unsigned int wait, unsigned int flags)
+static int enter(struct t_ring *ring, unsigned int submit, unsigned int wait,
+		 unsigned int flags)
 {
 	int ret;
 
 	do {
-		ret = syscall(__NR_io_uring_enter, ring->fd, submit, wait, flags, NULL, 0);
+		ret = syscall(__NR_io_uring_enter, ring->fd, submit, wait,
+			      flags, NULL, 0);
 	} while (ret < 0 && errno == EINTR);
 	return ret < 0 ? -errno : ret;
 }
@@ -92,11 +95,13 @@ int t_submit(struct t_ring *ring, unsigned int wait)
 	unsigned int flags = wait ? IORING_ENTER_GETEVENTS : 0;
 	int ret;
 
-	__atomic_store_n(ring->sq_tail, *ring->sq_tail + ring->queued, __ATOMIC_RELEASE);
+	__atomic_store_n(ring->sq_tail, *ring->sq_tail + ring->queued,
+			 __ATOMIC_RELEASE);
 	if (ring->flags & IORING_SETUP_SQPOLL) {
 		ring->queued = 0;
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		if (__atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) & IORING_SQ_NEED_WAKEUP)
+		if (__atomic_load_n(ring->sq_flags, __ATOMIC_RELAXED) &
+		    IORING_SQ_NEED_WAKEUP)
 			flags |= IORING_ENTER_SQ_WAKEUP;
 		ret = enter(ring, 0, wait, flags);
 		return ret < 0 ? ret : 0;
@@ -145,8 +150,8 @@ int t_submit_res(struct t_ring *ring)
 	return ret ? ret : t_wait_res(ring);
 }
 
-void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd, const void *buf,
-	       unsigned int len, uint64_t off)
+void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd,
+	       const void *buf, unsigned int len, __u64 off)
 {
 	sqe->opcode = op;
 	sqe->fd = fd;

@@ -7,40 +7,42 @@
 #include <sched.h>
 #include <unistd.h>
 
-#define SHOT_BYTES	4096
-#define SHOT_AREA	(16 << 20)
-#define COUNTERS	"/sys/kernel/completion_provenance/counters"
+#define SHOT_BYTES 4096
+#define SHOT_AREA (16 << 20)
+#define COUNTERS "/sys/kernel/completion_provenance/counters"
 
 static const char *const reason_names[T_NR_REASONS] = {
-	[T_STEERED]		= "steered",
-	[T_AT_HOME]		= "at_home",
-	[T_SHARED_CACHE]	= "shared_cache",
-	[T_SAME_NODE]		= "same_node",
-	[T_CLASS]		= "class",
-	[T_EXPIRED]		= "expired",
-	[T_OFFLINE]		= "offline",
-	[T_POLLED]		= "polled",
-	[T_THREADED_IRQS]	= "threaded_irqs",
-	[T_RQ_AFFINITY]		= "rq_affinity",
-	[T_ISOLATED]		= "isolated",
-	[T_DISABLED]		= "disabled",
+	[T_STEERED] = "steered",
+	[T_AT_HOME] = "at_home",
+	[T_SHARED_CACHE] = "shared_cache",
+	[T_SAME_NODE] = "same_node",
+	[T_CLASS] = "class",
+	[T_EXPIRED] = "expired",
+	[T_OFFLINE] = "offline",
+	[T_POLLED] = "polled",
+	[T_THREADED_IRQS] = "threaded_irqs",
+	[T_RQ_AFFINITY] = "rq_affinity",
+	[T_ISOLATED] = "isolated",
+	[T_DISABLED] = "disabled",
 };
 
 static const char *const class_names[IO_LOCALITY_NR_CLASSES] = {
-	[IO_LOCALITY_CLASS_THROUGHPUT]		= "throughput",
-	[IO_LOCALITY_CLASS_LATENCY]		= "latency",
-	[IO_LOCALITY_CLASS_STEP_CRITICAL]	= "step_critical",
-	[IO_LOCALITY_CLASS_PREFETCH]		= "prefetch",
+	[IO_LOCALITY_CLASS_THROUGHPUT] = "throughput",
+	[IO_LOCALITY_CLASS_LATENCY] = "latency",
+	[IO_LOCALITY_CLASS_STEP_CRITICAL] = "step_critical",
+	[IO_LOCALITY_CLASS_PREFETCH] = "prefetch",
 };
 
 const char *t_reason_name(int reason)
 {
-	return reason >= 0 && reason < T_NR_REASONS ? reason_names[reason] : "none";
+	return reason >= 0 && reason < T_NR_REASONS ? reason_names[reason] :
+						      "none";
 }
 
-const char *t_class_name(int class)
+const char *t_class_name(int cls)
 {
-	return class >= 0 && class < IO_LOCALITY_NR_CLASSES ? class_names[class] : "unknown";
+	return cls >= 0 && cls < IO_LOCALITY_NR_CLASSES ? class_names[cls] :
+							  "unknown";
 }
 
 /* ---- shooting ---- */
@@ -67,12 +69,12 @@ static int stand_on(int cpu, int home)
 
 static const char *shoot_once(struct t_ring *ring, int fd, struct t_shot *shot)
 {
-	static char buf[SHOT_BYTES] __attribute__((aligned(SHOT_BYTES)));
+	static alignas(SHOT_BYTES) char buf[SHOT_BYTES];
 	struct io_uring_sqe *sqe = t_sqe(ring);
 	int ret;
 
-	t_prep_rw(sqe, shot->write ? IORING_OP_WRITE : IORING_OP_READ, fd, buf, SHOT_BYTES,
-		  shot->off);
+	t_prep_rw(sqe, shot->write ? IORING_OP_WRITE : IORING_OP_READ, fd, buf,
+		  SHOT_BYTES, shot->off);
 	t_sqe_hint(sqe, &shot->hint);
 	ret = t_submit(ring, 0);
 	if (ret)
@@ -90,13 +92,16 @@ static const char *shoot(struct t_ring *ring, int fd, struct t_shot *shot)
 		serial++;
 		shot->hint.flow_id = 0x5000000 + serial;
 		shot->off = (unsigned long long)serial * SHOT_BYTES % SHOT_AREA;
-		if (shot->submit_cpu >= 0 && stand_on(shot->submit_cpu, shot->hint.home_cpu))
+		if (shot->submit_cpu >= 0 &&
+		    stand_on(shot->submit_cpu, shot->hint.home_cpu))
 			return t_text("cannot run on CPU %d", shot->submit_cpu);
-		strayed = shot->submit_cpu >= 0 && sched_getcpu() != shot->submit_cpu;
+		strayed = shot->submit_cpu >= 0 &&
+			  sched_getcpu() != shot->submit_cpu;
 		why = shoot_once(ring, fd, shot);
 		if (why)
 			return why;
-		strayed |= shot->submit_cpu >= 0 && sched_getcpu() != shot->submit_cpu;
+		strayed |= shot->submit_cpu >= 0 &&
+			   sched_getcpu() != shot->submit_cpu;
 		shot->res = t_wait_res(ring);
 		/* The scheduler may have moved the task to its other CPU. */
 		if (!strayed)
@@ -110,9 +115,13 @@ static void look_up(const struct t_trace *trace, struct t_shot *shot)
 	long long sector = shot->off / 512;
 	const struct t_event *event;
 
-	shot->queue_cpu = shot->queue_reason = -1;
-	shot->irq_cpu = shot->chosen_cpu = shot->reason = -1;
-	shot->home_cpu = shot->done_cpu = -1;
+	shot->queue_cpu = -1;
+	shot->queue_reason = -1;
+	shot->irq_cpu = -1;
+	shot->chosen_cpu = -1;
+	shot->reason = -1;
+	shot->home_cpu = -1;
+	shot->done_cpu = -1;
 
 	event = t_find(trace, "cprov_queue", "flow_id", shot->hint.flow_id);
 	if (event) {
@@ -128,7 +137,8 @@ static void look_up(const struct t_trace *trace, struct t_shot *shot)
 		shot->home_cpu = t_field(event, "home_cpu", -1);
 		sector = t_field(event, "sector", sector);
 	}
-	shot->nr_decided = t_count(trace, "cprov_complete", "flow_id", shot->hint.flow_id);
+	shot->nr_decided =
+		t_count(trace, "cprov_complete", "flow_id", shot->hint.flow_id);
 	event = t_find(trace, "block_rq_complete", "sector", sector);
 	if (event)
 		shot->done_cpu = event->cpu;
@@ -163,7 +173,8 @@ static bool is_online(int cpu)
 	return false;
 }
 
-struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home, int cpu)
+struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home,
+			      int cpu)
 {
 	bool any_of_node = hint->home_cpu < 0 && hint->home_node >= 0;
 
@@ -179,11 +190,13 @@ struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home, int
 	return (struct t_verdict){ home, T_STEERED };
 }
 
-struct t_verdict t_rule_complete(const struct io_locality_hint *hint, int home, int cpu)
+struct t_verdict t_rule_complete(const struct io_locality_hint *hint, int home,
+				 int cpu)
 {
 	struct t_verdict verdict = t_rule_queue(hint, home, cpu);
 
-	if (verdict.reason == T_STEERED && hint->io_class == IO_LOCALITY_CLASS_LATENCY &&
+	if (verdict.reason == T_STEERED &&
+	    hint->io_class == IO_LOCALITY_CLASS_LATENCY &&
 	    t_share_cache(cpu, home))
 		return (struct t_verdict){ cpu, T_SHARED_CACHE };
 	return verdict;
@@ -200,9 +213,9 @@ int t_stock_cpu(int rq_affinity, int irq, int submit)
 
 /* ---- counters ---- */
 
-long long t_counter(const char *kind, int class, int reason)
+long long t_counter(const char *kind, int cls, int reason)
 {
-	return t_read_num(-1, COUNTERS "/%s/%s/%s", kind, t_class_name(class),
+	return t_read_num(-1, COUNTERS "/%s/%s/%s", kind, t_class_name(cls),
 			  t_reason_name(reason));
 }
 
@@ -212,9 +225,9 @@ long long t_counters_sum(void)
 	long long sum = 0;
 
 	for (size_t kind = 0; kind < T_ARRAY_SIZE(kinds); kind++)
-		for (int class = 0; class < IO_LOCALITY_NR_CLASSES; class++)
+		for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++)
 			for (int reason = 0; reason < T_NR_REASONS; reason++)
-				sum += t_counter(kinds[kind], class, reason);
+				sum += t_counter(kinds[kind], cls, reason);
 	return sum;
 }
 

@@ -36,19 +36,14 @@ long long t_now_ms(void)
 	return ts.tv_sec * 1000LL + ts.tv_nsec / 1000000;
 }
 
-#define T_VPATH(path, fmt) do {					\
-	va_list ap;						\
-								\
-	va_start(ap, fmt);					\
-	vsnprintf(path, sizeof(path), fmt, ap);			\
-	va_end(ap);						\
-} while (0)
-
 bool t_exists(const char *fmt, ...)
 {
 	char path[512];
+	va_list ap;
 
-	T_VPATH(path, fmt);
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
 	return access(path, F_OK) == 0;
 }
 
@@ -77,8 +72,11 @@ static int read_path(char *buf, size_t size, const char *path)
 int t_read(char *buf, size_t size, const char *fmt, ...)
 {
 	char path[512];
+	va_list ap;
 
-	T_VPATH(path, fmt);
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
 	return read_path(buf, size, path);
 }
 
@@ -86,8 +84,11 @@ long long t_read_num(long long none, const char *fmt, ...)
 {
 	char path[512], buf[64], *end;
 	long long num;
+	va_list ap;
 
-	T_VPATH(path, fmt);
+	va_start(ap, fmt);
+	vsnprintf(path, sizeof(path), fmt, ap);
+	va_end(ap);
 	if (read_path(buf, sizeof(buf), path))
 		return none;
 	num = strtoll(buf, &end, 10);
@@ -115,8 +116,11 @@ static int write_path(const char *path, const char *text)
 int t_write(const char *path, const char *fmt, ...)
 {
 	char text[512];
+	va_list ap;
 
-	T_VPATH(text, fmt);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	return write_path(path, text);
 }
 
@@ -133,9 +137,12 @@ static void write_back(const char *arg)
 int t_set(const char *path, const char *fmt, ...)
 {
 	char text[512], old[256], *choice;
+	va_list ap;
 	int ret;
 
-	T_VPATH(text, fmt);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
 	ret = read_path(old, sizeof(old), path);
 	if (ret)
 		return ret;
@@ -167,7 +174,7 @@ static pid_t undo_pid;
  * Reads what is to be undone until the last writer is gone or says so, and then
  * does it. It holds none of the test's files, or it would keep devices busy.
  */
-static void __attribute__((noreturn)) undo_process(int in)
+static void __noreturn undo_process(int in)
 {
 	static struct undo list[512];
 	size_t nr = 0;
@@ -179,7 +186,8 @@ static void __attribute__((noreturn)) undo_process(int in)
 	dup2(in, STDIN_FILENO);
 	syscall(__NR_close_range, STDERR_FILENO + 1, ~0U, 0);
 	while (nr < T_ARRAY_SIZE(list) &&
-	       read(STDIN_FILENO, &list[nr], sizeof(list[nr])) == sizeof(list[nr])) {
+	       read(STDIN_FILENO, &list[nr], sizeof(list[nr])) ==
+		       sizeof(list[nr])) {
 		if (!list[nr].fn)
 			break;
 		nr++;
@@ -275,12 +283,14 @@ bool t_have_program(const char *name)
 	char dirs[1024], *dir, *save;
 
 	snprintf(dirs, sizeof(dirs), "%s", path ? path : "");
-	for (dir = strtok_r(dirs, ":", &save); dir; dir = strtok_r(NULL, ":", &save))
+	for (dir = strtok_r(dirs, ":", &save); dir;
+	     dir = strtok_r(NULL, ":", &save))
 		if (t_exists("%s/%s", dir, name))
 			return true;
 	for (size_t i = 0; i < T_ARRAY_SIZE(more); i++)
 		if (t_exists("%s/%s", more[i], name)) {
-			setenv("PATH", t_text("%s:%s", path ? path : "", more[i]), 1);
+			setenv("PATH",
+			       t_text("%s:%s", path ? path : "", more[i]), 1);
 			return true;
 		}
 	return false;

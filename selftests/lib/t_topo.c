@@ -8,10 +8,11 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#define CPU_DIR	"/sys/devices/system/cpu"
+#define CPU_DIR "/sys/devices/system/cpu"
 
 /* Calls back for each number of a list such as "0-3,8"; how many there are. */
-static int each_of_list(const char *list, void (*fn)(int nr, void *data), void *data)
+static int each_of_list(const char *list, void (*fn)(int nr, void *data),
+			void *data)
 {
 	int count = 0;
 	char *end;
@@ -100,15 +101,18 @@ bool t_share_cache(int a, int b)
 	long long level, top = 0;
 
 	for (int i = 0; i < 8; i++) {
-		level = t_read_num(0, CPU_DIR "/cpu%d/cache/index%d/level", a, i);
+		level = t_read_num(0, CPU_DIR "/cpu%d/cache/index%d/level", a,
+				   i);
 		if (level >= top && level &&
 		    !t_read(list, sizeof(list),
-			    CPU_DIR "/cpu%d/cache/index%d/shared_cpu_list", a, i)) {
+			    CPU_DIR "/cpu%d/cache/index%d/shared_cpu_list", a,
+			    i)) {
 			top = level;
 			memcpy(best, list, sizeof(best));
 		}
 	}
-	if (!top && t_read(best, sizeof(best), CPU_DIR "/cpu%d/topology/package_cpus_list", a))
+	if (!top && t_read(best, sizeof(best),
+			   CPU_DIR "/cpu%d/topology/package_cpus_list", a))
 		return a == b;
 	return a == b || in_list(best, b);
 }

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define TRACEFS	"/sys/kernel/tracing"
+#define TRACEFS "/sys/kernel/tracing"
 
 /* Fields are printed unsigned: these are not. */
 static struct signed_field {
@@ -40,8 +40,9 @@ static void note_signed_fields(const char *event, const char *text)
 		struct signed_field *field = &signed_fields[nr_signed_fields];
 		char *name;
 
-		if (sscanf(text, " field:%127[^;]; offset:%*d; size:%d; signed:%d", decl, &size,
-			   &is_signed) != 3 ||
+		if (sscanf(text,
+			   " field:%127[^;]; offset:%*d; size:%d; signed:%d",
+			   decl, &size, &is_signed) != 3 ||
 		    !is_signed || strchr(decl, '[') ||
 		    nr_signed_fields == T_ARRAY_SIZE(signed_fields))
 			continue;
@@ -55,14 +56,17 @@ static void note_signed_fields(const char *event, const char *text)
 	}
 }
 
-static const char *enable_event(struct t_trace *trace, const char *system, const char *name)
+static const char *enable_event(struct t_trace *trace, const char *system,
+				const char *name)
 {
 	char format[8192];
 
-	if (t_read(format, sizeof(format), "%s/events/%s/%s/format", trace->dir, system, name))
+	if (t_read(format, sizeof(format), "%s/events/%s/%s/format", trace->dir,
+		   system, name))
 		return t_text("no tracepoint %s:%s", system, name);
 	note_signed_fields(name, format);
-	if (t_write(t_text("%s/events/%s/%s/enable", trace->dir, system, name), "1"))
+	if (t_write(t_text("%s/events/%s/%s/enable", trace->dir, system, name),
+		    "1"))
 		return t_text("cannot enable tracepoint %s:%s", system, name);
 	return NULL;
 }
@@ -74,8 +78,8 @@ const char *t_trace_open(struct t_trace *trace, const char *events)
 	const char *why;
 
 	memset(trace, 0, sizeof(*trace));
-	snprintf(trace->dir, sizeof(trace->dir), TRACEFS "/instances/cprov-%d-%d", getpid(),
-		 serial++);
+	snprintf(trace->dir, sizeof(trace->dir),
+		 TRACEFS "/instances/cprov-%d-%d", getpid(), serial++);
 	/*
 	 * The instance inherits it. Names of tasks are not looked at, and
 	 * recording them would patch the scheduler each time an instance comes
@@ -90,7 +94,8 @@ const char *t_trace_open(struct t_trace *trace, const char *events)
 	    t_write(t_text("%s/buffer_size_kb", trace->dir), "1024"))
 		return "cannot set up a tracing instance";
 	snprintf(list, sizeof(list), "%s", events);
-	for (event = strtok_r(list, " ", &save); event; event = strtok_r(NULL, " ", &save)) {
+	for (event = strtok_r(list, " ", &save); event;
+	     event = strtok_r(NULL, " ", &save)) {
 		name = strchr(event, ':');
 		*name++ = '\0';
 		why = enable_event(trace, event, name);
@@ -100,7 +105,8 @@ const char *t_trace_open(struct t_trace *trace, const char *events)
 	return NULL;
 }
 
-const char *t_trace_filter(struct t_trace *trace, const char *event, const char *fmt, ...)
+const char *t_trace_filter(struct t_trace *trace, const char *event,
+			   const char *fmt, ...)
 {
 	char filter[256], path[256];
 	va_list ap;
@@ -121,7 +127,8 @@ void t_trace_start(struct t_trace *trace)
 
 	t_write(t_text("%s/tracing_on", trace->dir), "0");
 	/* Truncating empties the buffers. */
-	fd = open(t_text("%s/trace", trace->dir), O_WRONLY | O_TRUNC | O_CLOEXEC);
+	fd = open(t_text("%s/trace", trace->dir),
+		  O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd >= 0)
 		close(fd);
 	trace->nr = 0;
@@ -136,8 +143,9 @@ static bool parse_event(const char *line, struct t_event *event)
 
 	while ((at = strchr(at, '['))) {
 		used = 0;
-		if (sscanf(at, "[%3d] %*s %llu: %31[^:]:%n", &event->cpu, &event->seq,
-			   event->name, &used) == 3 && used)
+		if (sscanf(at, "[%3d] %*s %llu: %31[^:]:%n", &event->cpu,
+			   &event->seq, event->name, &used) == 3 &&
+		    used)
 			break;
 		at++;
 	}
@@ -181,7 +189,8 @@ const char *t_trace_load(struct t_trace *trace)
 	return why;
 }
 
-long long t_field(const struct t_event *event, const char *field, long long none)
+long long t_field(const struct t_event *event, const char *field,
+		  long long none)
 {
 	unsigned long long value;
 	const char *at, *number;
@@ -202,16 +211,16 @@ long long t_field(const struct t_event *event, const char *field, long long none
 			continue;
 		switch (signed_fields[i].size) {
 		case 2:
-			return (int16_t)value;
+			return (__s16)value;
 		case 4:
-			return (int32_t)value;
+			return (__s32)value;
 		}
 	}
 	return value;
 }
 
-static bool matches(const struct t_event *event, const char *name, const char *field,
-		    long long value)
+static bool matches(const struct t_event *event, const char *name,
+		    const char *field, long long value)
 {
 	if (name && strcmp(event->name, name))
 		return false;
@@ -227,7 +236,8 @@ const struct t_event *t_find(const struct t_trace *trace, const char *name,
 	return NULL;
 }
 
-size_t t_count(const struct t_trace *trace, const char *name, const char *field, long long value)
+size_t t_count(const struct t_trace *trace, const char *name, const char *field,
+	       long long value)
 {
 	size_t count = 0;
 
