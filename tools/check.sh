@@ -179,6 +179,41 @@ only_known_warnings()
 		"$STEPS_DIR/build-$1.log"
 }
 
+# Code without its place and without the numbers that only count lines.
+code()
+{
+	objdump -d --no-addresses "$1" | sed '1,3d; s/__UNIQUE_ID_[^>+]*//'
+}
+
+# With the option off, the code of the touched files is what it was.
+text_off()
+{
+	local stock=$CPROV_TOP/build/check/stock object differ=0
+	local -a objects=(
+		block/{bio,blk-core,blk-mq,blk-merge,blk-flush,blk-mq-debugfs}.o
+		drivers/block/loop.o drivers/nvme/host/pci.o
+		io_uring/{io_uring,register,rw,fdinfo}.o kernel/{fork,cgroup/cpuset}.o
+	)
+
+	rm -rf "$stock-tree"
+	VARIANT=stock "$tools/vm/source.sh" link "$stock-tree"
+	mkdir -p "$stock"
+	cp build/check/off/fragment "$stock/"
+	kmake() {
+		CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
+			make -s -C "$stock-tree" O="$stock" ARCH=x86_64 "${x86[@]}" -j"$(nproc)" "$@"
+	}
+	kmake KCONFIG_ALLCONFIG="$stock/fragment" allnoconfig
+	kmake prepare
+	kmake "${objects[@]}"
+	for object in "${objects[@]}"; do
+		# Line numbers are data of BUG() and the like, not code.
+		cmp <(code "$stock/$object") <(code "build/check/off/$object") ||
+			{ echo "$object differs"; differ=1; }
+	done
+	return $differ
+}
+
 sparse()
 {
 	local log
@@ -250,7 +285,7 @@ VARIANT=patched "$tools/vm/source.sh" link "$CPROV_TOP/$tree"
 x86=(CC='ccache gcc' HOSTCC='ccache gcc')
 arm=(CROSS_COMPILE=aarch64-linux-gnu- CC='ccache aarch64-linux-gnu-gcc' HOSTCC='ccache gcc')
 
-steps_begin check 19
+steps_begin check 20
 step series series_is_complete
 step uapi-header-is-the-patch one_uapi_header
 step uapi-alone uapi_alone
@@ -265,6 +300,7 @@ step man-pages man_pages
 step build-on build_config on x86_64 "${x86[@]}" --
 step sparse sparse
 step build-off build_config off x86_64 "${x86[@]}" -- CONFIG_COMPLETION_PROVENANCE=n
+step text-off text_off
 step build-up build_config up x86_64 "${x86[@]}" -- CONFIG_SMP=n CONFIG_NUMA=n
 step build-no-io_uring build_config no-io_uring x86_64 "${x86[@]}" -- CONFIG_IO_URING=n
 step build-i386 build_config i386 i386 "${x86[@]}" -- CONFIG_64BIT=n
