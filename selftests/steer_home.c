@@ -114,16 +114,16 @@ T_TEST_F(home, overridden)
 {
 	struct io_locality_hint hint =
 		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->last, 7);
-	const struct t_event *event, *queue;
+	const struct t_event *event;
+	int submitted;
 
 	ASSERT_EQ(0, t_pin(self->first));
 	ASSERT_EQ(0, t_unpin());
 	event = shoot(self, &self->ring, &hint, IO_LOCALITY_SQE_HOME_SUBMITTER);
 	ASSERT_NE(NULL, event);
-	queue = t_find(&self->trace, "cprov_queue", "flow_id", 7);
-	ASSERT_NE(NULL, queue);
-	EXPECT_EQ(queue->cpu, t_field(event, "home_cpu", -1));
-	EXPECT_EQ(queue->cpu, done_cpu(self));
+	submitted = t_field(event, "submit_cpu", -1);
+	EXPECT_EQ(submitted, t_field(event, "home_cpu", -1));
+	EXPECT_EQ(submitted, done_cpu(self));
 }
 
 /* Of a node every CPU will do: from inside nothing is sent anywhere. */

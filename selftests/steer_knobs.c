@@ -24,13 +24,14 @@ FIXTURE_SETUP(knobs)
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
 	       T_TWO_CPUS | T_STEERING);
-	T_OK(t_null_blk(&self->dev, ""));
+	nr = t_cpus(cpus);
+	/* Queues of their own, so that there is one to choose. */
+	T_OK(t_null_blk(&self->dev, t_text("submit_queues=%d", nr)));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
-	nr = t_cpus(cpus);
 	self->submit = cpus[0];
 	self->home = cpus[nr - 1];
 }

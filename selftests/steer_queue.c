@@ -19,23 +19,6 @@ FIXTURE(queue)
 	int fd;
 };
 
-/* The CPUs of a hardware queue, "0, 1"; how many. */
-static int queue_cpus(const struct t_dev *dev, int queue)
-{
-	char list[256], *at = list;
-	int nr = 0;
-
-	if (t_read(list, sizeof(list), "/sys/block/%s/mq/%d/cpu_list",
-		   dev->name, queue))
-		return 0;
-	while (*at) {
-		nr++;
-		at += strcspn(at, ",");
-		at += strspn(at, ", ");
-	}
-	return nr;
-}
-
 FIXTURE_SETUP(queue)
 {
 	const char *drive = getenv("CPROV_DEV");
@@ -46,10 +29,12 @@ FIXTURE_SETUP(queue)
 		T_SKIP("set CPROV_DEV to a drive to read from");
 	T_OK(t_dev_find(&self->dev, drive));
 	self->nr = t_cpus(self->cpus);
-	for (int i = 0; i < self->nr; i++)
-		if (queue_cpus(&self->dev, i) != 1)
-			T_SKIP("%s has not one queue for each CPU",
-			       self->dev.name);
+	for (int i = 1; i < self->nr; i++)
+		for (int k = 0; k < i; k++)
+			if (t_queue_of(&self->dev, self->cpus[i]) ==
+			    t_queue_of(&self->dev, self->cpus[k]))
+				T_SKIP("%s has not one queue for each CPU",
+				       self->dev.name);
 	if (t_queue_set(&self->dev, "scheduler", "none"))
 		T_SKIP("no I/O scheduler 'none' on %s", self->dev.name);
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS " cprov:cprov_deferred"));

@@ -82,6 +82,8 @@ const char *t_policy_unload(void);
 /* Online CPUs, in order; how many there are, at most T_MAX_CPUS. */
 int t_cpus(int cpus[T_MAX_CPUS]);
 int t_nr_cpu_ids(void);
+/* Whether a list such as "0-3,8" or "0, 1" has the number. */
+bool t_in_list(const char *list, int nr);
 bool t_share_cache(int a, int b);
 /* -1 if the kernel has no nodes. */
 int t_node_of(int cpu);
@@ -216,6 +218,8 @@ const char *t_ext4(const struct t_dev *dev, char dir[64]);
 int t_queue_set(const struct t_dev *dev, const char *attr, const char *value);
 int t_queue_get(const struct t_dev *dev, const char *attr, char *buf,
 		size_t size);
+/* The hardware queue that serves a CPU, -1 if none is known to. */
+int t_queue_of(const struct t_dev *dev, int cpu);
 /* O_DIRECT; -errno on failure. */
 int t_dev_open(const struct t_dev *dev, int flags);
 

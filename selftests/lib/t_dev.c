@@ -387,3 +387,15 @@ int t_queue_get(const struct t_dev *dev, const char *attr, char *buf,
 {
 	return t_read(buf, size, "/sys/block/%s/queue/%s", dev->name, attr);
 }
+
+int t_queue_of(const struct t_dev *dev, int cpu)
+{
+	char cpus[256];
+
+	for (int i = 0; i < T_MAX_CPUS; i++)
+		if (!t_read(cpus, sizeof(cpus), "/sys/block/%s/mq/%d/cpu_list",
+			    dev->name, i) &&
+		    t_in_list(cpus, cpu))
+			return i;
+	return -1;
+}

@@ -26,7 +26,7 @@ static int each_of_list(const char *list, void (*fn)(int nr, void *data),
 			last = strtol(end + 1, &end, 10);
 		for (; first <= last; first++, count++)
 			fn(first, data);
-		list = *end ? end + 1 : end;
+		list = end + strspn(end, ", ");
 	}
 	return count;
 }
@@ -86,7 +86,7 @@ static void is_member(int nr, void *data)
 		member->found = true;
 }
 
-static bool in_list(const char *list, int nr)
+bool t_in_list(const char *list, int nr)
 {
 	struct member member = { .nr = nr };
 
@@ -114,7 +114,7 @@ bool t_share_cache(int a, int b)
 	if (!top && t_read(best, sizeof(best),
 			   CPU_DIR "/cpu%d/topology/package_cpus_list", a))
 		return a == b;
-	return a == b || in_list(best, b);
+	return a == b || t_in_list(best, b);
 }
 
 int t_node_of(int cpu)
