@@ -16,7 +16,7 @@ guest_build()
 	make -s -C "$kdir" M="$guest_dir/module" modules >"$guest_dir/module.log" 2>&1 ||
 		die "the module does not build" "$guest_dir/module.log" "tail $guest_dir/module.log"
 	cp "$guest_dir"/module/*.ko "$guest_dir/"
-	make -s -j"$(nproc)" -C "$CPROV_TOP/selftests" KDIR="$kdir" OUTPUT="$guest_dir/selftests" \
+	make -s -j"$(nproc)" -C "$CPROV_TOP/selftests" KDIR="$kdir" KSRC="$kdir" OUTPUT="$guest_dir/selftests" \
 		>"$guest_dir/selftests.log" 2>&1 ||
 		die "the selftests do not build" "$guest_dir/selftests.log" "tail $guest_dir/selftests.log"
 	cp "$CPROV_TOP/selftests/run_all.sh" "$guest_dir/selftests/"

@@ -52,7 +52,8 @@ struct cprov_ring {
 
 static inline int cprov_register(int fd, struct io_locality_register *reg)
 {
-	long ret = syscall(__NR_io_uring_register, fd, IORING_REGISTER_LOCALITY, reg, 1);
+	long ret = syscall(__NR_io_uring_register, fd, IORING_REGISTER_LOCALITY,
+			   reg, 1);
 
 	return ret < 0 ? -errno : (int)ret;
 }
@@ -85,7 +86,8 @@ static inline int cprov_probe(int fd, struct io_locality_probe *probe)
  *
  * Return: the hint, of no flow and with no flags.
  */
-static inline struct io_locality_hint cprov_hint(unsigned int io_class, uint32_t budget_us)
+static inline struct io_locality_hint cprov_hint(unsigned int io_class,
+						 uint32_t budget_us)
 {
 	struct io_locality_hint hint;
 
@@ -109,9 +111,11 @@ static inline struct io_locality_hint cprov_hint(unsigned int io_class, uint32_t
  *	provenance, so that hints do nothing; a negative errno if it has and
  *	refused: see linux/completion_provenance.h.
  */
-static inline int cprov_ring_enable(struct cprov_ring *cr, struct io_uring *ring,
+static inline int cprov_ring_enable(struct cprov_ring *cr,
+				    struct io_uring *ring,
 				    const struct io_locality_hint *hint,
-				    const struct io_locality_slot *slots, unsigned int nr_slots)
+				    const struct io_locality_slot *slots,
+				    unsigned int nr_slots)
 {
 	struct io_locality_register reg;
 	struct io_locality_probe probe;
@@ -148,8 +152,10 @@ static inline int cprov_ring_enable(struct cprov_ring *cr, struct io_uring *ring
  *
  * Return: 0, also on an inactive ring; a negative errno, and nothing changed.
  */
-static inline int cprov_ring_update(struct cprov_ring *cr, const struct io_locality_hint *hint,
-				    unsigned int first, const struct io_locality_slot *slots,
+static inline int cprov_ring_update(struct cprov_ring *cr,
+				    const struct io_locality_hint *hint,
+				    unsigned int first,
+				    const struct io_locality_slot *slots,
 				    unsigned int nr_slots)
 {
 	struct io_locality_register reg;
@@ -192,7 +198,8 @@ static inline int cprov_ring_disable(struct cprov_ring *cr)
  * @sqe: A prepared read or write.
  * @hint: Must stay in place until the request was submitted.
  */
-static inline void cprov_prep_hint(const struct cprov_ring *cr, struct io_uring_sqe *sqe,
+static inline void cprov_prep_hint(const struct cprov_ring *cr,
+				   struct io_uring_sqe *sqe,
 				   const struct io_locality_hint *hint)
 {
 	__u64 ptr = (__u64)(uintptr_t)hint, mask = IORING_RW_ATTR_FLAG_LOCALITY;
@@ -209,8 +216,8 @@ static inline void cprov_prep_hint(const struct cprov_ring *cr, struct io_uring_
  * @sqe: A prepared read or write.
  * @slot: Index into the table, from 0.
  */
-static inline void cprov_prep_slot(const struct cprov_ring *cr, struct io_uring_sqe *sqe,
-				   unsigned int slot)
+static inline void cprov_prep_slot(const struct cprov_ring *cr,
+				   struct io_uring_sqe *sqe, unsigned int slot)
 {
 	__u16 inline_slot = (__u16)(slot + 1);
 
@@ -225,7 +232,8 @@ static inline void cprov_prep_slot(const struct cprov_ring *cr, struct io_uring_
  * @sqe: A prepared read or write.
  * @flags: IO_LOCALITY_SQE_* flags.
  */
-static inline void cprov_prep_flags(const struct cprov_ring *cr, struct io_uring_sqe *sqe,
+static inline void cprov_prep_flags(const struct cprov_ring *cr,
+				    struct io_uring_sqe *sqe,
 				    unsigned int flags)
 {
 	if (cr->active)

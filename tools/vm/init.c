@@ -36,8 +36,7 @@ static void power_off(void)
 }
 
 /* One write, so that the host never sees half a record. */
-__attribute__((format(printf, 1, 2)))
-static void report(const char *fmt, ...)
+__attribute__((format(printf, 1, 2))) static void report(const char *fmt, ...)
 {
 	char line[256];
 	va_list ap;
@@ -208,7 +207,11 @@ static pid_t start(int interactive)
 	static char *const command[] = { COMMAND, NULL };
 	static char *const env[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		"HOME=/root", "TERM=linux", "LANG=C.UTF-8", "USER=root", NULL,
+		"HOME=/root",
+		"TERM=linux",
+		"LANG=C.UTF-8",
+		"USER=root",
+		NULL,
 	};
 	pid_t pid = fork();
 	int fd;
