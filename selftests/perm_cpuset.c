@@ -129,6 +129,18 @@ T_TEST_F(cpuset, outside_is_refused)
 }
 
 /* Neither names a CPU: the one submitted from is inside by itself. */
+/* It disturbs nobody, and a CPU that goes away must not become an error. */
+T_TEST_F(cpuset, outside_but_offline_is_allowed)
+{
+	struct io_locality_hint hint = home(self->out);
+
+	if (t_cpu_offline(self->out))
+		T_SKIP("no CPU hotplug");
+	check(_metadata, self, &hint, true);
+	ASSERT_EQ(0, t_cpu_online(self->out));
+	check(_metadata, self, &hint, false);
+}
+
 T_TEST_F(cpuset, the_submitter_is_allowed)
 {
 	struct io_locality_hint hint = home(-1);

@@ -97,6 +97,23 @@ T_TEST_F(knobs, no_class)
 		check(_metadata, self, cls, T_CLASS);
 }
 
+/* Neither the hint nor the policy sets a window: then there is none. */
+T_TEST_F(knobs, no_window)
+{
+	struct t_shot shot = {
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home,
+				  1),
+		.submit_cpu = self->submit,
+	};
+
+	shot.hint.budget_us = 0;
+	ASSERT_EQ(0, t_set(KNOBS "/window_us/step_critical", "0"));
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+	EXPECT_EQ(T_EXPIRED, shot.reason);
+	EXPECT_EQ(T_EXPIRED, shot.queue_reason);
+	EXPECT_EQ(-1, shot.queue_cpu);
+}
+
 T_TEST_F(knobs, counters_reset)
 {
 	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED);

@@ -93,4 +93,4 @@ for patch in "${series[@]}"; do
 	step "build-$(basename "$patch" .patch)" build_touched "$patch"
 	[[ -z $boot ]] || step "boot-$(basename "$patch" .patch)" boot_upto "$n"
 done
-steps_end
+steps_end || exit 1

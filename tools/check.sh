@@ -230,7 +230,7 @@ module_checks()
 {
 	local kdir log
 
-	kdir=$("$tools/vm/kernel.sh" path --variant patched) || { echo "no patched kernel is built"; return 4; }
+	kdir=$("$tools/vm/kernel.sh" path --variant patched) || { echo "no patched kernel is built"; return 77; }
 	make -s -C "$kdir" M="$CPROV_TOP/module" clean
 	log=$(make -s -C "$kdir" M="$CPROV_TOP/module" W=1 C=2 modules 2>&1) || { echo "$log"; return 1; }
 	printf '%s\n' "$log"
@@ -307,4 +307,4 @@ step build-no-io_uring build_config no-io_uring x86_64 "${x86[@]}" -- CONFIG_IO_
 step build-i386 build_config i386 i386 "${x86[@]}" -- CONFIG_64BIT=n
 step build-arm64 build_config arm64 arm64 "${arm[@]}" --
 step module module_checks
-steps_end
+steps_end || exit 1

@@ -85,4 +85,4 @@ steps_begin mutants ${#mutants[@]}
 for mutant in "${mutants[@]}"; do
 	step "$(basename "$mutant" .patch)" caught "$mutant"
 done
-steps_end
+steps_end || exit 1

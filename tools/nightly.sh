@@ -16,4 +16,4 @@ step mutants "$tools/mutants.sh"
 step bisect "$tools/bisect.sh"
 DEBUG=kasan step test-kasan "$tools/test.sh"
 DEBUG=kcsan step test-kcsan "$tools/test.sh"
-steps_end
+steps_end || exit 1

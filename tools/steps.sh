@@ -22,27 +22,34 @@ steps_left()
 	printf ', about %s left' "$(duration $((elapsed * (STEPS_TOTAL - STEPS_DONE) / STEPS_DONE)))"
 }
 
-# step NAME COMMAND...: status 4 of the command means skipped, and the last line
-# that it printed says why, as kselftest has it.
+# step NAME COMMAND...: status 77 of the command means skipped, and the last line
+# that it printed says why. (kselftest's 4 is boot.sh's for a splat.)
 step()
 {
-	local name=$1 status=0 begin=$SECONDS logfile
+	local name=$1 status=0 begin=$SECONDS logfile trap
 	shift
 
 	logfile=$STEPS_DIR/${name//[^A-Za-z0-9_.-]/-}.log
 	log "# $name$(steps_left)"
 	# A subshell of its own, so that set -e holds inside and not outside.
+	trap=$(trap -p ERR)
+	trap - ERR
 	set +e
-	(set -e; "$@") >"$logfile" 2>&1 </dev/null
+	(
+		eval "$trap"
+		set -e
+		"$@"
+	) >"$logfile" 2>&1 </dev/null
 	status=$?
 	set -e
+	eval "$trap"
 	STEPS_DONE=$((STEPS_DONE + 1))
 	case $status in
 	0)
 		STEPS_PASSED=$((STEPS_PASSED + 1))
 		printf 'ok %d - %s # %ds\n' "$STEPS_DONE" "$name" $((SECONDS - begin))
 		;;
-	4)
+	77)
 		STEPS_SKIPPED=$((STEPS_SKIPPED + 1))
 		printf 'ok %d - %s # SKIP %s\n' "$STEPS_DONE" "$name" "$(tail -n 1 "$logfile")"
 		;;

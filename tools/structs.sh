@@ -76,6 +76,6 @@ if [[ -r $debian ]]; then
 	rows debian "$before" "$after"
 else
 	log "Debian's configuration is not installed: apt-get install linux-config-$line"
-	exit 4
+	exit 77
 fi
 exit $status

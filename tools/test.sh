@@ -60,12 +60,15 @@ selftest_step()
 
 module_in_guest()
 {
-	"$tools/vm/boot.sh" --name test-kunit --kernel "$patched" --topology one-queue \
+	"$tools/vm/boot.sh" --name test-kunit --kernel "$patched" --topology one-queue --append kunit.enable=1 \
 		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
 		--add "$guest_dir/completion_provenance_kunit.ko:/lib/cprov/completion_provenance_kunit.ko" \
-		--stream -- sh -c 'insmod /lib/cprov/completion_provenance.ko &&
-			insmod /lib/cprov/completion_provenance_kunit.ko &&
-			cat /sys/kernel/debug/kunit/*/results && ! grep -q "^ *not ok" /sys/kernel/debug/kunit/*/results'
+		--stream -- sh -ec 'insmod /lib/cprov/completion_provenance.ko
+			insmod /lib/cprov/completion_provenance_kunit.ko
+			dmesg | sed -n "s/^\[[^]]*\] \( *\(ok\|not ok\|#\|1\.\.\|KTAP\).*\)/\1/p" >/tmp/ktap
+			cat /tmp/ktap
+			grep -q "^ok " /tmp/ktap
+			! grep -q "^ *not ok" /tmp/ktap'
 }
 
 # On a kernel that knows nothing of hints each test is skipped, and says why.
@@ -102,4 +105,4 @@ if ! ((${#only[@]})) && [[ $debug == none ]]; then
 	step run "$tools/run.sh"
 	step unhinted-is-stock unhinted_is_stock
 fi
-steps_end
+steps_end || exit 1

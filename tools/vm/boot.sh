@@ -207,7 +207,7 @@ kernel_command_line()
 	# between runs.
 	printf '%s ' 'tsc=reliable nokaslr no_timer_check random.trust_cpu=on'
 	# Devices are made by the tests that want them.
-	printf '%s ' 'null_blk.nr_devices=0 null_blk.poll_queues=8 loop.max_loop=0'
+	printf '%s ' "null_blk.nr_devices=0 null_blk.poll_queues=$cpus loop.max_loop=0"
 	[[ -z $shell ]] || printf 'quiet '
 	printf '%s' "$append"
 }
