@@ -85,8 +85,8 @@ static void check(struct __test_metadata *_metadata,
 			    "home %d, interrupt on %d: done on %d",
 			    shot->hint.home_cpu, shot->irq_cpu, shot->done_cpu);
 	}
-	/* At most one of them was home by chance. */
-	EXPECT_LE(nr - 1, late ? expired : steered);
+	/* Where the interrupts land is chance, but not all of them at home. */
+	EXPECT_LT(0, late ? expired : steered);
 }
 
 T_TEST_F(expiry, inside_the_window)
