@@ -57,6 +57,8 @@ T_TEST_F(policy, absent)
 		EXPECT_EQ(-1, shots[i].queue_reason);
 		EXPECT_EQ(self->cpus[0], shots[i].done_cpu);
 	}
+	/* It left nothing behind that keeps it from coming back. */
+	T_OK(t_policy_load());
 }
 
 /* Submitted with a policy, completed without one. */

@@ -90,4 +90,24 @@ T_TEST_F(deferred, avoided_on_nvme)
 			       T_LONG_US, &nr));
 }
 
+/* Nor does one that is alone wait for kblockd, as others do. */
+T_TEST_F(deferred, no_kblockd_with_a_scheduler)
+{
+	const char *drive = getenv("CPROV_DEV");
+	long long kblockd;
+	size_t nr;
+
+	if (!drive)
+		T_SKIP("set CPROV_DEV to a drive to read from");
+	T_OK(t_dev_find(&self->dev, drive));
+	if (t_queue_set(&self->dev, "scheduler", "mq-deadline"))
+		T_SKIP("no mq-deadline on %s", self->dev.name);
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	kblockd = t_read_num(0, DEFERRED "/kblockd");
+	deferrals(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_LONG_US,
+		  &nr);
+	EXPECT_EQ(kblockd, t_read_num(0, DEFERRED "/kblockd"));
+}
+
 TEST_HARNESS_MAIN
