@@ -33,20 +33,6 @@ FIXTURE_TEARDOWN(error)
 	t_undo_all();
 }
 
-static void check_no_more(struct __test_metadata *_metadata,
-			  struct t_ring *ring)
-{
-	struct io_uring_sqe *sqe = t_sqe(ring);
-	struct io_uring_cqe cqe;
-
-	sqe->opcode = IORING_OP_NOP;
-	sqe->user_data = 0xabcdef;
-	ASSERT_EQ(0, t_submit(ring, 1));
-	ASSERT_TRUE(t_cqe(ring, &cqe));
-	EXPECT_EQ(0xabcdef, cqe.user_data);
-	EXPECT_FALSE(t_cqe(ring, &cqe));
-}
-
 T_TEST_F(error, of_the_device)
 {
 	struct t_shot shots[2 * IO_LOCALITY_NR_CLASSES] = {};
@@ -73,7 +59,7 @@ T_TEST_F(error, of_the_device)
 		if (shots[i].hint.io_class == IO_LOCALITY_CLASS_STEP_CRITICAL)
 			EXPECT_EQ(home, shots[i].done_cpu);
 	}
-	check_no_more(_metadata, &self->ring);
+	t_check_no_more(_metadata, &self->ring);
 }
 
 /* Good and bad neighbours, submitted at once. */
@@ -111,7 +97,7 @@ T_TEST_F(error, of_some)
 		T_EXPECT_EQ(which / 8 == 1 ? -EIO : 4096, cqe.res, "request %u",
 			    which);
 	}
-	check_no_more(_metadata, &self->ring);
+	t_check_no_more(_metadata, &self->ring);
 }
 
 /* A split request of which one piece fails. */
@@ -130,7 +116,7 @@ T_TEST_F(error, of_a_piece)
 	t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), 0);
 	t_sqe_hint(sqe, &hint);
 	EXPECT_EQ(-EIO, t_submit_res(&self->ring));
-	check_no_more(_metadata, &self->ring);
+	t_check_no_more(_metadata, &self->ring);
 }
 
 /* Of device-mapper, where no request comes to be. */
@@ -153,7 +139,7 @@ T_TEST_F(error, of_a_target)
 		t_sqe_hint(sqe, &hint);
 		EXPECT_EQ(-EIO, t_submit_res(&self->ring));
 	}
-	check_no_more(_metadata, &self->ring);
+	t_check_no_more(_metadata, &self->ring);
 }
 
 TEST_HARNESS_MAIN

@@ -44,21 +44,6 @@ FIXTURE_TEARDOWN(offline)
 	t_undo_all();
 }
 
-/* Nothing follows but what is asked for now. */
-static void check_no_more(struct __test_metadata *_metadata,
-			  struct t_ring *ring)
-{
-	struct io_uring_sqe *sqe = t_sqe(ring);
-	struct io_uring_cqe cqe;
-
-	sqe->opcode = IORING_OP_NOP;
-	sqe->user_data = 0xabcdef;
-	ASSERT_EQ(0, t_submit(ring, 1));
-	ASSERT_TRUE(t_cqe(ring, &cqe));
-	EXPECT_EQ(0xabcdef, cqe.user_data);
-	EXPECT_FALSE(t_cqe(ring, &cqe));
-}
-
 static void shoot(struct __test_metadata *_metadata,
 		  FIXTURE_DATA(offline) * self, int reason, int done_cpu)
 {
@@ -80,7 +65,7 @@ static void shoot(struct __test_metadata *_metadata,
 		    t_reason_name(shot.queue_reason));
 	EXPECT_EQ(done_cpu, shot.done_cpu);
 	EXPECT_EQ(1, shot.nr_done);
-	check_no_more(_metadata, &self->ring);
+	t_check_no_more(_metadata, &self->ring);
 }
 
 T_TEST_F(offline, before_submission)
@@ -149,7 +134,7 @@ T_TEST_F(offline, between_submission_and_completion)
 	EXPECT_EQ(T_OFFLINE, t_field(event, "reason", -1));
 	EXPECT_EQ(1, t_count(&self->trace, "block_rq_complete", "dev",
 			     self->dev.dev));
-	check_no_more(_metadata, &self->ring);
+	t_check_no_more(_metadata, &self->ring);
 }
 
 /* ---- again and again, under I/O ---- */
@@ -199,7 +184,7 @@ static void hammer(struct __test_metadata *_metadata,
 	ASSERT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(CYCLES, WEXITSTATUS(status));
 	TH_LOG("%llu requests", done);
-	check_no_more(_metadata, &self->ring);
+	t_check_no_more(_metadata, &self->ring);
 }
 
 T_TEST_F(offline, again_and_again_null_blk)

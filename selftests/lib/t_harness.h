@@ -88,4 +88,19 @@
 		t_undo_all();  \
 	}
 
+/* No completion follows but that of what is asked for now. */
+static inline void t_check_no_more(struct __test_metadata *_metadata,
+				   struct t_ring *ring)
+{
+	struct io_uring_sqe *sqe = t_sqe(ring);
+	struct io_uring_cqe cqe;
+
+	sqe->opcode = IORING_OP_NOP;
+	sqe->user_data = 0xabcdef;
+	ASSERT_EQ(0, t_submit(ring, 1));
+	ASSERT_TRUE(t_cqe(ring, &cqe));
+	EXPECT_EQ(0xabcdef, cqe.user_data);
+	EXPECT_FALSE(t_cqe(ring, &cqe));
+}
+
 #endif /* CPROV_T_HARNESS_H */
