@@ -2,10 +2,11 @@
 /*
  * A step-critical request avoids the softirq where its driver allows that, and
  * is counted where it cannot: null_blk does not say that it may complete in
- * hard interrupt context, NVMe does.
+ * hard interrupt context, NVMe does. One that is left to kblockd is counted too.
  */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "t_harness.h"
 
@@ -90,7 +91,20 @@ T_TEST_F(deferred, avoided_on_nvme)
 			       T_LONG_US, &nr));
 }
 
-/* Nor does one that is alone wait for kblockd, as others do. */
+/* How many requests of a flow were traced as left to kblockd, and counted. */
+static long long left_to_kblockd(struct __test_metadata *_metadata,
+				 FIXTURE_DATA(deferred) * self,
+				 long long counted_before)
+{
+	long long counted = t_read_num(0, DEFERRED "/kblockd"), traced;
+
+	ASSERT_EQ(NULL, (void *)t_trace_load(&self->trace));
+	traced = t_count(&self->trace, "cprov_deferred", "where", KBLOCKD);
+	EXPECT_EQ(traced, counted - counted_before);
+	return traced;
+}
+
+/* One that is alone does not wait for kblockd: its submitter dispatches it. */
 T_TEST_F(deferred, no_kblockd_with_a_scheduler)
 {
 	const char *drive = getenv("CPROV_DEV");
@@ -107,7 +121,83 @@ T_TEST_F(deferred, no_kblockd_with_a_scheduler)
 	kblockd = t_read_num(0, DEFERRED "/kblockd");
 	deferrals(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_LONG_US,
 		  &nr);
-	EXPECT_EQ(kblockd, t_read_num(0, DEFERRED "/kblockd"));
+	EXPECT_EQ(0, left_to_kblockd(_metadata, self, kblockd));
+}
+
+/*
+ * A task that sleeps while it submits leaves what it has in its plug to
+ * kblockd. This one has to wait for the page that its second read is to go to.
+ */
+T_TEST_F(deferred, kblockd_counted_when_the_submitter_sleeps)
+{
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 1);
+	alignas(4096) static char buf[4096];
+	struct io_uring_sqe *sqe;
+	struct t_ring ring;
+	long long kblockd;
+	int buffered;
+	char *map;
+
+	T_OK(t_null_blk(&self->dev, ""));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	buffered = open(self->dev.path, O_RDONLY);
+	ASSERT_LE(0, buffered);
+	map = mmap(NULL, 2 * sizeof(buf), PROT_READ | PROT_WRITE, MAP_PRIVATE,
+		   buffered, 1 << 20);
+	ASSERT_NE(MAP_FAILED, map);
+	/* Partition scans and the like may have read it: not any more. */
+	ASSERT_EQ(0, posix_fadvise(buffered, 0, 0, POSIX_FADV_DONTNEED));
+
+	/* A batch of less than three has no plug. */
+	ASSERT_EQ(0, t_ring_init(&ring, 4, 0));
+	ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
+	sqe = t_sqe(&ring);
+	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
+	t_sqe_hint(sqe, &hint);
+	t_prep_rw(t_sqe(&ring), IORING_OP_READ, self->fd, map, sizeof(buf),
+		  16 << 20);
+	t_prep_rw(t_sqe(&ring), IORING_OP_READ, self->fd, map + sizeof(buf),
+		  sizeof(buf), 32 << 20);
+
+	kblockd = t_read_num(0, DEFERRED "/kblockd");
+	t_trace_start(&self->trace);
+	ASSERT_EQ(0, t_submit(&ring, 3));
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ((int)sizeof(buf), t_wait_res(&ring));
+	/* The other two had no hint. */
+	EXPECT_EQ(1, left_to_kblockd(_metadata, self, kblockd));
+	EXPECT_EQ(1, t_count(&self->trace, "cprov_deferred", "flow_id",
+			     hint.flow_id));
+	t_ring_exit(&ring);
+}
+
+/* Writes to a zoned device have no plug, lest they change places in it. */
+T_TEST_F(deferred, kblockd_counted_for_a_zoned_write)
+{
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 1);
+	alignas(4096) static char buf[4096];
+	struct io_uring_sqe *sqe;
+	const char *why;
+	long long kblockd;
+
+	why = t_null_blk(&self->dev, "zoned=1 zone_size=4");
+	if (why)
+		T_SKIP("%s", why);
+	ASSERT_EQ(0, t_queue_set(&self->dev, "scheduler", "mq-deadline"));
+	self->fd = t_dev_open(&self->dev, O_RDWR);
+	ASSERT_LE(0, self->fd);
+
+	kblockd = t_read_num(0, DEFERRED "/kblockd");
+	t_trace_start(&self->trace);
+	/* At the zone's write pointer. */
+	sqe = t_sqe(&self->ring);
+	t_prep_rw(sqe, IORING_OP_WRITE, self->fd, buf, sizeof(buf), 0);
+	t_sqe_hint(sqe, &hint);
+	ASSERT_EQ((int)sizeof(buf), t_submit_res(&self->ring));
+	EXPECT_EQ(1, left_to_kblockd(_metadata, self, kblockd));
 }
 
 TEST_HARNESS_MAIN
