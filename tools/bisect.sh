@@ -20,9 +20,7 @@ kmake()
 	local out=$1
 	shift
 
-	CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
-		make -s -C "$tree" O="$CPROV_TOP/build/bisect/$out" ARCH=x86_64 \
-		CC='ccache gcc' HOSTCC='ccache gcc' -j"$(nproc)" "$@"
+	kernel_make "$tree" "$CPROV_TOP/build/bisect/$out" ARCH=x86_64 "$@"
 }
 
 # The objects of the directories in which a patch changes C code, and of those

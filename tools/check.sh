@@ -146,8 +146,7 @@ build_config()
 	cat "$tools"/vm/config/{base,patched}.config | sed 's/[[:space:]]*#.*//' >"$out/fragment"
 	printf '%s\n' "$@" >>"$out/fragment"
 	kmake() {
-		CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
-			make -s -C "$tree" O="$CPROV_TOP/$out" ARCH="$arch" "${args[@]}" -j"$(nproc)" "$@"
+		kernel_make "$tree" "$CPROV_TOP/$out" ARCH="$arch" "${args[@]}" "$@"
 	}
 	kmake KCONFIG_ALLCONFIG="$CPROV_TOP/$out/fragment" allnoconfig
 	for option; do
@@ -200,13 +199,12 @@ text_off()
 	VARIANT=stock "$tools/vm/source.sh" link "$stock-tree"
 	mkdir -p "$stock"
 	cp build/check/off/fragment "$stock/"
-	kmake() {
-		CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
-			make -s -C "$stock-tree" O="$stock" ARCH=x86_64 "${x86[@]}" -j"$(nproc)" "$@"
+	stock_make() {
+		kernel_make "$stock-tree" "$stock" ARCH=x86_64 "$@"
 	}
-	kmake KCONFIG_ALLCONFIG="$stock/fragment" allnoconfig
-	kmake prepare
-	kmake "${objects[@]}"
+	stock_make KCONFIG_ALLCONFIG="$stock/fragment" allnoconfig
+	stock_make prepare
+	stock_make "${objects[@]}"
 	for object in "${objects[@]}"; do
 		# Line numbers are data of BUG() and the like, not code.
 		cmp <(code "$stock/$object") <(code "build/check/off/$object") ||
@@ -283,8 +281,7 @@ rm -rf "$tree"
 mkdir -p build/check
 VARIANT=patched "$tools/vm/source.sh" link "$CPROV_TOP/$tree"
 
-x86=(CC='ccache gcc' HOSTCC='ccache gcc')
-arm=(CROSS_COMPILE=aarch64-linux-gnu- CC='ccache aarch64-linux-gnu-gcc' HOSTCC='ccache gcc')
+arm=(CROSS_COMPILE=aarch64-linux-gnu- CC='ccache aarch64-linux-gnu-gcc')
 
 steps_begin check 20
 step series series_is_complete
@@ -298,13 +295,13 @@ step kernel-doc kernel_doc
 step links links
 step rst rst_parses
 step man-pages man_pages
-step build-on build_config on x86_64 "${x86[@]}" --
+step build-on build_config on x86_64 --
 step sparse sparse
-step build-off build_config off x86_64 "${x86[@]}" -- CONFIG_COMPLETION_PROVENANCE=n
+step build-off build_config off x86_64 -- CONFIG_COMPLETION_PROVENANCE=n
 step text-off text_off
-step build-up build_config up x86_64 "${x86[@]}" -- CONFIG_SMP=n CONFIG_NUMA=n
-step build-no-io_uring build_config no-io_uring x86_64 "${x86[@]}" -- CONFIG_IO_URING=n
-step build-i386 build_config i386 i386 "${x86[@]}" -- CONFIG_64BIT=n
+step build-up build_config up x86_64 -- CONFIG_SMP=n CONFIG_NUMA=n
+step build-no-io_uring build_config no-io_uring x86_64 -- CONFIG_IO_URING=n
+step build-i386 build_config i386 i386 -- CONFIG_64BIT=n
 step build-arm64 build_config arm64 arm64 "${arm[@]}" --
 step module module_checks
 steps_end || exit 1

@@ -33,11 +33,11 @@ debian_object()
 	# Its keys are Debian's own, and BTF of two objects is nobody's.
 	printf '%s\n' CONFIG_SYSTEM_TRUSTED_KEYS='""' CONFIG_SYSTEM_REVOCATION_KEYS='""' \
 		'# CONFIG_DEBUG_INFO_BTF is not set' '# CONFIG_RUST is not set' >>"$out/.config"
-	kmake() {
-		CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
-			make -s -C "$tree" O="$out" CC='ccache gcc' HOSTCC='ccache gcc' -j"$(nproc)" "$@"
-	}
-	{ kmake olddefconfig && kmake prepare && kmake io_uring/rw.o; } >"$work/$variant.log" 2>&1 ||
+	{
+		kernel_make "$tree" "$out" olddefconfig &&
+			kernel_make "$tree" "$out" prepare &&
+			kernel_make "$tree" "$out" io_uring/rw.o
+	} >"$work/$variant.log" 2>&1 ||
 		die "an object with Debian's configuration does not build" "$work/$variant.log"
 	printf '%s\n' "$out/io_uring/rw.o"
 }

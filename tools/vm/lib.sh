@@ -52,6 +52,17 @@ scratch_dir()
 	trap "rm -rf '$__dir'" EXIT
 }
 
+# kernel_make TREE OUT ARGUMENT...: make single objects of a kernel tree, for a
+# look at them. A whole kernel is kernel.sh's.
+kernel_make()
+{
+	local tree=$1 out=$2
+	shift 2
+
+	CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
+		make -s -C "$tree" O="$out" CC='ccache gcc' HOSTCC='ccache gcc' -j"$(nproc)" "$@"
+}
+
 duration()
 {
 	printf '%d:%02d' $(($1 / 60)) $(($1 % 60))
