@@ -9,7 +9,7 @@ export DEBUG TOPOLOGY KSRC VARIANT
 vm := tools/vm
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check mutants bisect nightly shell module kernels clean distclean deps
+.PHONY: help run test check coherence mutants bisect nightly shell module kernels clean distclean deps
 
 help: ## list the targets
 	@echo 'make TARGET [SETTING=...]'
@@ -27,6 +27,9 @@ test: deps ## run the selftests in every topology (DEBUG=)
 
 check: deps ## checkpatch, sparse, W=1, kernel-doc, shellcheck and the like
 	@tools/check.sh
+
+coherence: deps ## validate the coherence instrument in a guest
+	@tools/coherence.sh
 
 mutants: deps ## break the code in small ways, and see a test turn red for each
 	@tools/mutants.sh

@@ -1,0 +1,477 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * coherence-validate - accesses in a known order, with the number of transfers
+ * that the coherence instrument must count for them.
+ *
+ * A case is a round of accesses, each by a thread that is pinned to its CPU and
+ * waits until the one before is over. The lines are touched by nothing else, so
+ * that a round costs exactly what the model says, which is told below beside
+ * each. Semaphores pass the turn; their lines are not looked at.
+ *
+ * For each case one line of JSON says which region it was and what is due.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "marker.h"
+
+#define CPUS 4
+#define LINE 64
+#define PAGE 4096
+#define MAX_STEPS 8
+#define MAX_DUE 2
+#define WARM_UP 8
+
+enum access {
+	LOAD, /* one read */
+	STORE, /* one write */
+	ADD, /* a read, then a write: no lock prefix */
+	LOCKED_ADD, /* one access that reads and writes: a write to the model */
+};
+
+struct step {
+	unsigned int cpu;
+	enum access access;
+	unsigned int at; /* offset into the arena */
+	unsigned int times; /* 0 = once */
+};
+
+/* Transfers of one line in one round. */
+struct due {
+	unsigned int at;
+	unsigned int read;
+	unsigned int write;
+	unsigned int upgrade;
+};
+
+struct test {
+	const char *name;
+	unsigned int nr_steps;
+	unsigned int nr_due;
+	struct step steps[MAX_STEPS];
+	struct due due[MAX_DUE];
+};
+
+static const struct test tests[] = {
+	/* Each CPU has its line, which nobody takes from it. */
+	{ "private",
+	  2,
+	  2,
+	  { { 0, ADD, 0, 100 }, { 1, ADD, PAGE, 100 } },
+	  { { 0, 0, 0, 0 }, { PAGE, 0, 0, 0 } } },
+	/* Each of two stores fetches the line from the other: 2. */
+	{ "ping-pong-store",
+	  2,
+	  1,
+	  { { 0, STORE, 0, 0 }, { 1, STORE, 0, 0 } },
+	  { { 0, 0, 2, 0 } } },
+	/* The same: what is locked has the line once, to write: 2. */
+	{ "ping-pong-locked",
+	  2,
+	  1,
+	  { { 0, LOCKED_ADD, 0, 0 }, { 1, LOCKED_ADD, 0, 0 } },
+	  { { 0, 0, 2, 0 } } },
+	/* The read fetches the line, the write takes the other's copy: 2 + 2. */
+	{ "ping-pong-add",
+	  2,
+	  1,
+	  { { 0, ADD, 0, 0 }, { 1, ADD, 0, 0 } },
+	  { { 0, 2, 0, 2 } } },
+	/* Only the first of a hundred pays: 2. */
+	{ "ping-pong-often",
+	  2,
+	  1,
+	  { { 0, STORE, 0, 100 }, { 1, STORE, 0, 100 } },
+	  { { 0, 0, 2, 0 } } },
+	/* Two counters in a line cost what one costs. */
+	{ "false-sharing",
+	  2,
+	  1,
+	  { { 0, ADD, 0, 0 }, { 1, ADD, LINE / 2, 0 } },
+	  { { 0, 2, 0, 2 } } },
+	/* In neighbouring lines they cost nothing. */
+	{ "padded",
+	  2,
+	  2,
+	  { { 0, ADD, 0, 0 }, { 1, ADD, LINE, 0 } },
+	  { { 0, 0, 0, 0 }, { LINE, 0, 0, 0 } } },
+	/*
+	 * The write takes the line from three readers; the writer had it, as its
+	 * owner: 1 upgrade. Each reader fetches it once: 3.
+	 */
+	{ "read-mostly",
+	  4,
+	  1,
+	  { { 0, STORE, 0, 0 },
+	    { 1, LOAD, 0, 16 },
+	    { 2, LOAD, 0, 16 },
+	    { 3, LOAD, 0, 16 } },
+	  { { 0, 3, 0, 1 } } },
+	/* All have it, and keep it. */
+	{ "read-only",
+	  4,
+	  1,
+	  { { 0, LOAD, 0, 16 },
+	    { 1, LOAD, 0, 16 },
+	    { 2, LOAD, 0, 16 },
+	    { 3, LOAD, 0, 16 } },
+	  { { 0, 0, 0, 0 } } },
+	/* Handed on: each store fetches it from a reader's, each load from a writer's. */
+	{ "hand-over",
+	  4,
+	  1,
+	  { { 0, STORE, 0, 0 },
+	    { 1, LOAD, 0, 0 },
+	    { 2, STORE, 0, 0 },
+	    { 3, LOAD, 0, 0 } },
+	  { { 0, 2, 2, 0 } } },
+	/* An access that ends in the next line is one of both. */
+	{ "split-line",
+	  2,
+	  2,
+	  { { 0, STORE, LINE - 4, 0 }, { 1, STORE, LINE - 4, 0 } },
+	  { { 0, 0, 2, 0 }, { LINE, 0, 2, 0 } } },
+	/* And so where the next line is on the next page. */
+	{ "split-page",
+	  2,
+	  2,
+	  { { 0, STORE, PAGE - 4, 0 }, { 1, STORE, PAGE - 4, 0 } },
+	  { { PAGE - LINE, 0, 2, 0 }, { PAGE, 0, 2, 0 } } },
+};
+
+#define NR_TESTS (sizeof(tests) / sizeof(tests[0]))
+
+static unsigned char arena[2 * PAGE] __attribute__((aligned(PAGE)));
+static sem_t turns[CPUS];
+static unsigned long rounds = 500;
+static FILE *output;
+
+static __attribute__((noreturn)) void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("coherence-validate: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(2);
+}
+
+static void pin(unsigned int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("cannot run on CPU %u: %s", cpu, strerror(errno));
+}
+
+static void start(pthread_t *thread, void *(*run)(void *), void *arg)
+{
+	int err = pthread_create(thread, NULL, run, arg);
+
+	if (err)
+		die("pthread_create: %s", strerror(err));
+}
+
+/* One instruction each, whatever the compiler thinks. */
+static void access_memory(enum access access, void *p)
+{
+	unsigned long value = 1;
+
+	switch (access) {
+	case LOAD:
+		__asm__ volatile("movq (%1), %0"
+				 : "=r"(value)
+				 : "r"(p)
+				 : "memory");
+		break;
+	case STORE:
+		__asm__ volatile("movq %0, (%1)"
+				 :
+				 : "r"(value), "r"(p)
+				 : "memory");
+		break;
+	case ADD:
+		__asm__ volatile("addq %0, (%1)"
+				 :
+				 : "r"(value), "r"(p)
+				 : "memory");
+		break;
+	case LOCKED_ADD:
+		__asm__ volatile("lock addq %0, (%1)"
+				 :
+				 : "r"(value), "r"(p)
+				 : "memory");
+		break;
+	}
+}
+
+struct player {
+	const struct test *test;
+	unsigned int region;
+	unsigned int cpu;
+};
+
+static bool mine(const struct player *pl, unsigned int step)
+{
+	return pl->test->steps[step % pl->test->nr_steps].cpu == pl->cpu;
+}
+
+/* The first CPU of the round marks: nobody else has its turn then. */
+static void mark(const struct player *pl, unsigned long round)
+{
+	if (round == WARM_UP)
+		coherence_begin(pl->region);
+	if (round > WARM_UP)
+		coherence_unit(pl->region);
+	if (round == WARM_UP + rounds)
+		coherence_end(pl->region);
+}
+
+static void *play(void *arg)
+{
+	const struct player *pl = arg;
+	unsigned int nr = pl->test->nr_steps, i, n;
+	unsigned long round;
+
+	pin(pl->cpu);
+	/* One more, in which the last mark is set. */
+	for (round = 0; round <= WARM_UP + rounds; round++) {
+		for (i = 0; i < nr; i++) {
+			const struct step *step = &pl->test->steps[i];
+
+			if (!mine(pl, i))
+				continue;
+			if (!mine(pl, i + nr - 1))
+				while (sem_wait(&turns[pl->cpu]))
+					;
+			if (!i)
+				mark(pl, round);
+			for (n = 0; n < step->times || !n; n++)
+				access_memory(step->access, arena + step->at);
+			if (!mine(pl, i + 1))
+				sem_post(&turns[pl->test->steps[(i + 1) % nr]
+							.cpu]);
+		}
+	}
+	return NULL;
+}
+
+static void report_due(const struct test *test, unsigned int region)
+{
+	unsigned int i;
+
+	fprintf(output,
+		"{\"case\":\"%s\",\"region\":%u,\"rounds\":%lu,\"due\":[",
+		test->name, region, rounds);
+	for (i = 0; i < test->nr_due; i++) {
+		const struct due *due = &test->due[i];
+
+		fprintf(output,
+			"%s{\"vaddr\":\"0x%" PRIxPTR
+			"\",\"read\":%lu,\"write\":%lu,\"upgrade\":%lu}",
+			i ? "," : "", (uintptr_t)(arena + due->at),
+			due->read * rounds, due->write * rounds,
+			due->upgrade * rounds);
+	}
+	fputs("]}\n", output);
+}
+
+static void run_test(const struct test *test, unsigned int region)
+{
+	struct player players[CPUS];
+	pthread_t threads[CPUS];
+	unsigned int cpu;
+
+	memset(arena, 1, sizeof(arena));
+	for (cpu = 0; cpu < CPUS; cpu++)
+		if (sem_init(&turns[cpu], 0, 0))
+			die("sem_init: %s", strerror(errno));
+	for (cpu = 0; cpu < CPUS; cpu++) {
+		players[cpu] = (struct player){ test, region, cpu };
+		start(&threads[cpu], play, &players[cpu]);
+	}
+	sem_post(&turns[test->steps[0].cpu]);
+	for (cpu = 0; cpu < CPUS; cpu++)
+		pthread_join(threads[cpu], NULL);
+	report_due(test, region);
+}
+
+/* ---- what a vCPU does alone ---- */
+
+/* What all vCPUs did is never less, and more by the kernel's own work alone. */
+static void report_count(const char *name, unsigned int region,
+			 unsigned long least, unsigned long most)
+{
+	fprintf(output,
+		"{\"case\":\"%s\",\"region\":%u,\"count\":\"%s\",\"least\":%lu,\"most\":%lu}\n",
+		name, region, name, least, most);
+}
+
+/* A load, a store and two more make a round of four instructions. */
+static void run_loop(unsigned int region)
+{
+	unsigned long n = 4000000, left = n, value = 0;
+
+	pin(1);
+	memset(arena, 1, sizeof(arena));
+	coherence_begin(region);
+	__asm__ volatile("1:\n\t"
+			 "movq (%2), %1\n\t"
+			 "movq %1, 8(%2)\n\t"
+			 "decq %0\n\t"
+			 "jnz 1b"
+			 : "+r"(left), "+r"(value)
+			 : "r"(arena)
+			 : "memory", "cc");
+	coherence_end(region);
+	/* Timer interrupts, while the host does something else: 5 %. */
+	report_count("instructions", region, n * 4, n * 4 * 105 / 100);
+	report_count("reads", region, n, n * 105 / 100);
+	report_count("writes", region, n, n * 105 / 100);
+}
+
+static atomic_bool spinning, stop;
+
+static void *spin(void *arg)
+{
+	(void)arg;
+	pin(2);
+	spinning = true;
+	while (!stop)
+		;
+	return NULL;
+}
+
+/* Interrupts from other CPUs, as their receivers count them. */
+static unsigned long received_ipis(void)
+{
+	FILE *f = fopen("/proc/interrupts", "re");
+	unsigned long sum = 0;
+	char *line = NULL;
+	size_t size = 0;
+
+	if (!f)
+		die("/proc/interrupts: %s", strerror(errno));
+	while (getline(&line, &size, f) > 0) {
+		char *p = strchr(line, ':'), *end;
+		unsigned long n;
+
+		if (!p || (!strstr(p, "Function call interrupts") &&
+			   !strstr(p, "Rescheduling interrupts") &&
+			   !strstr(p, "IRQ work interrupts")))
+			continue;
+		for (p++; n = strtoul(p, &end, 10), end != p; p = end)
+			sum += n;
+	}
+	free(line);
+	fclose(f);
+	return sum;
+}
+
+/*
+ * The only other thread that runs gets one interrupt for each barrier. What the
+ * kernel sends besides, it counts.
+ */
+static void run_ipis(unsigned int region)
+{
+	unsigned long n = 500, i, received;
+	pthread_t thread;
+
+	pin(1);
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED,
+		    0, 0))
+		die("membarrier: %s", strerror(errno));
+	start(&thread, spin, NULL);
+	while (!spinning)
+		sched_yield();
+	received = received_ipis();
+	coherence_begin(region);
+	for (i = 0; i < n; i++) {
+		syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
+			0);
+		coherence_unit(region);
+	}
+	coherence_end(region);
+	received = received_ipis() - received;
+	stop = true;
+	pthread_join(thread, NULL);
+	if (received < n)
+		die("%lu barriers, and the kernel counts %lu interrupts", n,
+		    received);
+	/* The readings are a little wider than the region. */
+	report_count("ipis", region, received * 98 / 100, received);
+}
+
+static void print_help(FILE *to)
+{
+	fputs("usage: coherence-validate [OPTION...]\n"
+	      "Accesses with a known number of transfers, for the coherence instrument.\n\n"
+	      "  --rounds N      of each case; default 500\n"
+	      "  --output FILE   what is due, in JSON; default: standard output\n"
+	      "  --help\n",
+	      to);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "rounds", required_argument, NULL, 'r' },
+		{ "output", required_argument, NULL, 'o' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	unsigned int i;
+	char *end;
+	int opt;
+
+	output = stdout;
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (opt) {
+		case 'r':
+			rounds = strtoul(optarg, &end, 10);
+			if (*end || !rounds)
+				die("--rounds %s: not a number above 0",
+				    optarg);
+			break;
+		case 'o':
+			output = fopen(optarg, "we");
+			if (!output)
+				die("%s: %s", optarg, strerror(errno));
+			break;
+		case 'h':
+			print_help(stdout);
+			return 0;
+		default:
+			print_help(stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		print_help(stderr);
+		return 2;
+	}
+	for (i = 0; i < NR_TESTS; i++)
+		run_test(&tests[i], i);
+	run_loop(NR_TESTS);
+	run_ipis(NR_TESTS + 1);
+	if (fclose(output))
+		die("cannot write: %s", strerror(errno));
+	return 0;
+}
