@@ -28,7 +28,7 @@ test: deps ## run the selftests in every topology (DEBUG=)
 check: deps ## checkpatch, sparse, W=1, kernel-doc, shellcheck and the like
 	@tools/check.sh
 
-coherence: deps ## validate the coherence instrument in a guest
+coherence: deps ## validate the coherence instrument, count line transfers per read
 	@tools/coherence.sh
 
 mutants: deps ## break the code in small ways, and see a test turn red for each

@@ -3,17 +3,23 @@
 # by the plugin for QEMU in tools/coherence (Documentation/coherence.rst).
 #
 #   validate   cases with a known answer must be counted exactly
+#   io         transfers per read, on the stock and on the patched kernel, with
+#              hints and without: a table, and build/coherence/report.json
 #
-# All, if none is named. STOCK_KDIR names a kernel build tree to use as it is,
-# instead of building one.
+# Both, if none is named. STOCK_KDIR and PATCHED_KDIR name kernel build trees to
+# use as they are, instead of building any. COHERENCE_IOS is how many reads are
+# counted in each case (1000), COHERENCE_REPEATS how often (3).
 #
-# Exit status: 0 the instrument is right; 1 it is not; 2 the host is at fault.
+# Exit status: 0 the instrument is right, and all cases were counted; 1 not so;
+# 2 the host is at fault.
 set -euo pipefail
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/vm/lib.sh
 . "$tools/vm/lib.sh"
 # shellcheck source=tools/steps.sh
 . "$tools/steps.sh"
+# shellcheck source=tools/coherence/io.sh
+. "$tools/coherence/io.sh"
 die_with_parent "$@"
 
 dir=$CPROV_TOP/build/coherence
@@ -71,12 +77,13 @@ validate()
 }
 
 parts=("$@")
-((${#parts[@]})) || parts=(validate)
+((${#parts[@]})) || parts=(validate io)
 total=1
 for part in "${parts[@]}"; do
 	case $part in
 	validate) total=$((total + 2 + ${#cases[@]})) ;;
-	*) die "unknown part '$part'" "coherence.sh" "use validate, or none for all" ;;
+	io) total=$((total + io_steps)) ;;
+	*) die "unknown part '$part'" "coherence.sh" "use validate, io, or none for both" ;;
 	esac
 done
 

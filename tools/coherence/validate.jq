@@ -14,9 +14,10 @@ def lines($c):
   | { name: "line \($due.vaddr) \($what)", counted: ($line[$what] // 0),
       least: $due[$what], most: $due[$what] };
 
-# Bounds that say by themselves whether they are tight.
+# Bounds, which say by themselves how tight they are.
 def counts($c):
-  { name: $c.count, counted: ([region($c.region).vcpus[][$c.count]] | add),
+  { name: $c.count,
+    counted: ([range($c.nr_regions) | [region($c.region + .).vcpus[][$c.count]] | add] | min),
     least: $c.least, most: $c.most };
 
 [$due[] | select(.case == $case)] | first

@@ -1,0 +1,105 @@
+#!/bin/bash
+# io-guest.sh IOS REPEATS MODE...: what a guest of `coherence.sh io` does.
+#
+# MODE is stock, unhinted or hinted, a slash, and the drive's rq_affinity. A
+# placement of the consumer is tried in each mode, and each is repeated. The port
+# cprov.out gets lines of JSON: one on the machine, one on the module, and one for
+# each region that was counted.
+set -euo pipefail
+
+ios=$1 repeats=$2
+shift 2
+
+drive=/dev/disk/by-serial/coherence
+disk=$(basename "$(readlink -f "$drive")")
+module=/lib/cprov/completion_provenance.ko
+exec {out}>/dev/virtio-ports/cprov.out
+region=0
+
+# The CPU that the interrupt of a hardware queue goes to; queue 0 is the first
+# for I/O, which the driver calls 1.
+irq_cpu()
+{
+	local irq
+
+	irq=$(awk -v name="${disk%n*}q$(($1 + 1))" '$NF == name { sub(":", "", $1); print $1 }' /proc/interrupts)
+	cat "/proc/irq/${irq:?no interrupt of queue $1}/effective_affinity_list"
+}
+
+# The hardware queue that a CPU submits to.
+queue_of()
+{
+	local queue
+
+	for queue in "/sys/block/$disk/mq"/*; do
+		! tr -d ' ' <"$queue/cpu_list" | tr ',' '\n' | grep -qx "$1" || basename "$queue"
+	done
+}
+
+last_level_cache()
+{
+	local index
+
+	for index in "/sys/devices/system/cpu/cpu$1/cache"/index[0-9]*; do
+		cat "$index/shared_cpu_list"
+	done | tail -n 1
+}
+
+# Where the consumer is, as seen from the interrupt of its queue.
+placement()
+{
+	local irq
+
+	irq=$(irq_cpu "$(queue_of "$1")")
+	if [[ $irq == "$1" ]]; then
+		echo home
+	elif [[ $(last_level_cache "$irq") == "$(last_level_cache "$1")" ]]; then
+		echo near
+	else
+		echo far
+	fi
+}
+
+# One CPU for each placement that this machine has.
+choose_cpus()
+{
+	local cpu where
+
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		where=$(placement "$cpu")
+		[[ -n ${cpus[$where]:-} ]] || cpus[$where]=$cpu
+	done
+}
+
+count_mode()
+{
+	local mode=$1 rq_affinity=$2 where cpu
+	local -a more=()
+
+	echo "$rq_affinity" >"/sys/block/$disk/queue/rq_affinity"
+	[[ $mode != hinted ]] || more=(--hinted)
+	for where in home near far; do
+		cpu=${cpus[$where]:-}
+		[[ -n $cpu ]] || continue
+		coherence-io --cpu "$cpu" --region "$region" --ios "$ios" "${more[@]}" "$drive"
+		printf '{"region":%d,"mode":"%s","rq_affinity":%d,"consumer":"%s","cpu":%d,"irq_cpu":%d}\n' \
+			"$region" "$mode" "$rq_affinity" "$where" "$cpu" \
+			"$(irq_cpu "$(queue_of "$cpu")")" >&"$out"
+		region=$((region + 1))
+	done
+}
+
+printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"nodes":%d}}\n' "$(uname -r)" "$(nproc)" \
+	"$(find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l)" \
+	"$(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' | wc -l)" >&"$out"
+if [[ -e $module ]]; then
+	insmod "$module"
+	printf '{"module":{"text":"%s"}}\n' "$(cat /sys/module/completion_provenance/sections/.text)" >&"$out"
+fi
+declare -A cpus=()
+choose_cpus
+for ((n = 0; n < repeats; n++)); do
+	for mode; do
+		count_mode "${mode%/*}" "${mode#*/}"
+	done
+done

@@ -1,0 +1,91 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # $dir, $stock and count() are coherence.sh's
+# Sourced by coherence.sh: transfers per read, on the stock and on the patched
+# kernel, with hints and without.
+
+# In the first the interrupt is on one CPU for all, in the second on each.
+io_topologies=(one-queue-2llc queue-per-cpu)
+io_repeats=${COHERENCE_REPEATS:-3}
+io_ios=${COHERENCE_IOS:-1000}
+# shellcheck disable=SC2034 # coherence.sh's
+io_steps=$((2 * ${#io_topologies[@]} + 2))
+
+# In a copy: its objects belong to one kernel.
+io_module()
+{
+	rm -rf "$dir/module"
+	cp -a "$CPROV_TOP/module" "$dir/module"
+	make -s -C "$1" M="$dir/module" modules
+	cp "$dir/module/completion_provenance.ko" "$dir/"
+}
+
+# io_guest TOPOLOGY VARIANT KDIR MODE...: a short queue, so that the warm-up goes
+# round it, and no entry is first touched within a region.
+io_guest()
+{
+	local topology=$1 variant=$2 kdir=$3 name=io-$1-$2
+	local -a add=()
+	shift 3
+
+	[[ $variant == stock ]] ||
+		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
+	top=200 count "$name" "$kdir" "$topology" --append nvme.io_queue_depth=64 \
+		--drive serial=coherence,size=256M \
+		--add "$dir/coherence-io:/usr/bin/coherence-io" \
+		--add "$CPROV_TOP/tools/coherence/io-guest.sh:/lib/cprov/io-guest.sh" "${add[@]}" \
+		-- bash /lib/cprov/io-guest.sh "$io_ios" "$io_repeats" "$@"
+}
+
+# All that two runs may differ by is here.
+io_facts()
+{
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -n --arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
+		--arg host "$(uname -sr), $(nproc) CPUs" \
+		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
+		--arg date "$(date -u +%FT%TZ)" \
+		'{schema: 1, command: "tools/coherence.sh io", date: $date, commit: $commit, host: $host,
+		  accelerator: {name: "tcg", threads: "multi", qemu: $qemu}}'
+}
+
+# Topologies, and kernels, whose guests did not end well are missing.
+io_report()
+{
+	local topology variant name
+
+	for topology in "${io_topologies[@]}"; do
+		for variant in stock patched; do
+			name=$dir/io-$topology-$variant
+			[[ -s $name.said && -s $name.counted ]] || continue
+			jq -n -f "$CPROV_TOP/tools/coherence/io.jq" --arg topology "$topology" \
+				--arg variant "$variant" --slurpfile said "$name.said" \
+				--slurpfile counted "$name.counted"
+		done
+	done | jq -s --argjson facts "$(io_facts)" '$facts + {guests: .}' >"$dir/report.json.tmp"
+	mv "$dir/report.json.tmp" "$dir/report.json"
+	jq -e '.guests | length == 4 and all(.[]; .errors == [])' "$dir/report.json" >/dev/null || {
+		jq -r '.guests[].errors[]' "$dir/report.json"
+		return 1
+	}
+}
+
+io_table()
+{
+	jq -r -f "$CPROV_TOP/tools/coherence/io-table.jq" "$dir/report.json"
+}
+
+io()
+{
+	local patched topology
+
+	patched=${PATCHED_KDIR:-$("$CPROV_TOP/tools/vm/kernel.sh" build --variant patched)}
+	rm -f "$dir"/io-*.{said,counted} "$dir/report.json"
+	step io-build io_module "$patched"
+	for topology in "${io_topologies[@]}"; do
+		step "io-$topology-stock" io_guest "$topology" stock "$stock" stock/1 stock/2
+		step "io-$topology-patched" io_guest "$topology" patched "$patched" \
+			unhinted/1 unhinted/2 hinted/1
+	done
+	step io-report io_report
+	[[ ! -s $dir/report.json ]] || io_table
+}
