@@ -89,9 +89,11 @@ count_mode()
 	done
 }
 
-printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"nodes":%d}}\n' "$(uname -r)" "$(nproc)" \
+printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"nodes":%d,"scheduler":"%s"}}\n' \
+	"$(uname -r)" "$(nproc)" \
 	"$(find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l)" \
-	"$(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' | wc -l)" >&"$out"
+	"$(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' | wc -l)" \
+	"$(sed 's/.*\[\(.*\)\].*/\1/' "/sys/block/$disk/queue/scheduler")" >&"$out"
 if [[ -e $module ]]; then
 	insmod "$module"
 	printf '{"module":{"text":"%s"}}\n' "$(cat /sys/module/completion_provenance/sections/.text)" >&"$out"

@@ -8,7 +8,7 @@ def where: {home: "on the interrupt's CPU", near: "shares its cache", far: "in a
 
 .accelerator as $accel
 | .guests | group_by(.topology)[]
-| (first | "\n\(.topology): \(.machine.cpus) CPUs, \(.machine.queues) queue(s), \(.machine.nodes) node(s); "
+| (first | "\n\(.topology): \(.machine.cpus) CPUs, \(.machine.queues) queue(s), \(.machine.nodes) node(s), scheduler \(.machine.scheduler); "
     + "QEMU \($accel.qemu | split(" ") | first), \($accel.name), \($accel.threads)-threaded"),
   "  4 KiB reads at depth 1, per read:",
   "    consumer               kernel             mode      rq_affinity  transfers    (least-most)    read   write  instructions  MMIO   IPIs",
