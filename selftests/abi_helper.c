@@ -69,6 +69,25 @@ T_TEST_F(helper, is_inert_without_support)
 	EXPECT_EQ(0, cprov_ring_disable(&self->cr));
 }
 
+T_TEST_F(helper, bounds_the_batches_of_a_ring_that_has_any)
+{
+	struct io_uring ring;
+
+	T_NEED(T_KERNEL);
+	EXPECT_EQ(-EINVAL, cprov_ring_enable_flags(&self->cr, &self->ring,
+						   IO_LOCALITY_F_BOUNDED_BATCH,
+						   NULL, NULL, 0));
+	EXPECT_FALSE(self->cr.active);
+	ASSERT_EQ(0, io_uring_queue_init(4, &ring,
+					 IORING_SETUP_DEFER_TASKRUN |
+						 IORING_SETUP_SINGLE_ISSUER));
+	EXPECT_EQ(1, cprov_ring_enable_flags(&self->cr, &ring,
+					     IO_LOCALITY_F_BOUNDED_BATCH, NULL,
+					     NULL, 0));
+	EXPECT_TRUE(self->cr.active);
+	io_uring_queue_exit(&ring);
+}
+
 T_TEST_F(helper, opts_in_and_out)
 {
 	struct io_locality_hint hint =

@@ -14,6 +14,7 @@
 #   CPROV_DEV          a drive to read from, such as /dev/disk/by-serial/NAME
 #   CPROV_SCRATCH_DEV  a drive to write to: what is on it is lost
 #   CPROV_KO           completion_provenance.ko
+#   CPROV_TRIALS       how often each order of a batch's completions is tried
 #   CPROV_RELOADS      how often the module is reloaded under I/O
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,7 +22,8 @@ dir=${CPROV_TESTS:-$here}
 
 tests()
 {
-	for path in "$dir"/abi_* "$dir"/perm_* "$dir"/carry_* "$dir"/steer_* "$dir"/fault_*; do
+	for path in "$dir"/abi_* "$dir"/perm_* "$dir"/carry_* "$dir"/steer_* \
+		"$dir"/batch_* "$dir"/fault_*; do
 		case $path in
 		*.*) continue ;;
 		esac

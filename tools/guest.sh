@@ -40,7 +40,7 @@ guest_selftests()
 		env CPROV_DEV=/dev/disk/by-serial/cprov-test \
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/cprov-scratch \
 		CPROV_KO=/lib/cprov/completion_provenance.ko \
-		CPROV_RELOADS="${CPROV_RELOADS:-50}" \
+		CPROV_RELOADS="${CPROV_RELOADS:-50}" CPROV_TRIALS="${CPROV_TRIALS:-10000}" \
 		/selftests/run_all.sh "$@" || status=$?
 	cat "$log"
 	# The last totals line is run_all.sh's own.

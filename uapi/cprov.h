@@ -100,9 +100,11 @@ static inline struct io_locality_hint cprov_hint(unsigned int io_class,
 }
 
 /**
- * cprov_ring_enable - opt a ring in
+ * cprov_ring_enable_flags - opt a ring in, with what it has to opt in to
  * @cr: Set up, whatever is returned.
  * @ring: An initialised ring.
+ * @flags: 0 or IO_LOCALITY_F_BOUNDED_BATCH, which needs a ring with
+ *	IORING_SETUP_DEFER_TASKRUN.
  * @hint: The default for its requests, or NULL.
  * @slots: The table, or NULL.
  * @nr_slots: Number of entries in @slots.
@@ -111,11 +113,11 @@ static inline struct io_locality_hint cprov_hint(unsigned int io_class,
  *	provenance, so that hints do nothing; a negative errno if it has and
  *	refused: see linux/completion_provenance.h.
  */
-static inline int cprov_ring_enable(struct cprov_ring *cr,
-				    struct io_uring *ring,
-				    const struct io_locality_hint *hint,
-				    const struct io_locality_slot *slots,
-				    unsigned int nr_slots)
+static inline int cprov_ring_enable_flags(struct cprov_ring *cr,
+					  struct io_uring *ring, uint32_t flags,
+					  const struct io_locality_hint *hint,
+					  const struct io_locality_slot *slots,
+					  unsigned int nr_slots)
 {
 	struct io_locality_register reg;
 	struct io_locality_probe probe;
@@ -129,8 +131,9 @@ static inline int cprov_ring_enable(struct cprov_ring *cr,
 
 	memset(&reg, 0, sizeof(reg));
 	reg.op = IO_LOCALITY_ENABLE;
+	reg.flags = flags;
 	if (hint) {
-		reg.flags = IO_LOCALITY_F_DEFAULT;
+		reg.flags |= IO_LOCALITY_F_DEFAULT;
 		reg.hint = *hint;
 	}
 	reg.nr_slots = nr_slots;
@@ -140,6 +143,25 @@ static inline int cprov_ring_enable(struct cprov_ring *cr,
 		return ret;
 	cr->active = true;
 	return 1;
+}
+
+/**
+ * cprov_ring_enable - opt a ring in
+ * @cr: Set up, whatever is returned.
+ * @ring: An initialised ring.
+ * @hint: The default for its requests, or NULL.
+ * @slots: The table, or NULL.
+ * @nr_slots: Number of entries in @slots.
+ *
+ * Return: as cprov_ring_enable_flags().
+ */
+static inline int cprov_ring_enable(struct cprov_ring *cr,
+				    struct io_uring *ring,
+				    const struct io_locality_hint *hint,
+				    const struct io_locality_slot *slots,
+				    unsigned int nr_slots)
+{
+	return cprov_ring_enable_flags(cr, ring, 0, hint, slots, nr_slots);
 }
 
 /**

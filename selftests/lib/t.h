@@ -119,6 +119,11 @@ void t_ring_exit(struct t_ring *ring);
 struct io_uring_sqe *t_sqe(struct t_ring *ring);
 /* Submits all, and waits for @wait completions; 0 or -errno. */
 int t_submit(struct t_ring *ring, unsigned int wait);
+/*
+ * Waits for @wait completions or so many milliseconds: 0, -ETIME if none came
+ * in time, or another -errno. Completions that did come make it 0.
+ */
+int t_wait_ms(struct t_ring *ring, unsigned int wait, unsigned int ms);
 /* The next completion, if there is one. */
 bool t_cqe(struct t_ring *ring, struct io_uring_cqe *cqe);
 /* Waits for one completion; its result, or -errno of the wait. */
@@ -136,6 +141,8 @@ int t_locality(int fd, void *reg);
 int t_probe(int fd, struct io_locality_probe *probe);
 int t_enable(struct t_ring *ring, const struct io_locality_hint *hint,
 	     const struct io_locality_slot *slots, unsigned int nr);
+/* Bounded batching, no default and no slots. */
+int t_enable_batch(struct t_ring *ring);
 int t_update(struct t_ring *ring, const struct io_locality_hint *hint,
 	     unsigned int first, const struct io_locality_slot *slots,
 	     unsigned int nr);

@@ -52,6 +52,16 @@ int t_enable(struct t_ring *ring, const struct io_locality_hint *hint,
 	return table_op(ring, IO_LOCALITY_ENABLE, hint, 0, slots, nr);
 }
 
+int t_enable_batch(struct t_ring *ring)
+{
+	struct io_locality_register reg = {
+		.op = IO_LOCALITY_ENABLE,
+		.flags = IO_LOCALITY_F_BOUNDED_BATCH,
+	};
+
+	return t_locality(ring->fd, &reg);
+}
+
 int t_update(struct t_ring *ring, const struct io_locality_hint *hint,
 	     unsigned int first, const struct io_locality_slot *slots,
 	     unsigned int nr)

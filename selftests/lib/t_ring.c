@@ -119,6 +119,23 @@ int t_submit(struct t_ring *ring, unsigned int wait)
 	return ret < 0 ? ret : 0;
 }
 
+int t_wait_ms(struct t_ring *ring, unsigned int wait, unsigned int ms)
+{
+	struct __kernel_timespec ts = {
+		.tv_sec = ms / 1000,
+		.tv_nsec = ms % 1000 * 1000000L,
+	};
+	struct io_uring_getevents_arg arg = { .ts = (uintptr_t)&ts };
+	int ret;
+
+	do {
+		ret = syscall(__NR_io_uring_enter, ring->fd, 0, wait,
+			      IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG,
+			      &arg, sizeof(arg));
+	} while (ret < 0 && errno == EINTR);
+	return ret < 0 ? -errno : 0;
+}
+
 bool t_cqe(struct t_ring *ring, struct io_uring_cqe *cqe)
 {
 	unsigned int head = *ring->cq_head;

@@ -41,6 +41,18 @@
  *
  * 5. Opt out. IO_LOCALITY_DISABLE frees the table. Closing the ring does too.
  *
+ * BATCHES
+ *
+ * A ring with IORING_SETUP_DEFER_TASKRUN and without IORING_SETUP_IOPOLL may opt
+ * in with IO_LOCALITY_F_BOUNDED_BATCH. Its class then also says what a completion
+ * does to a task that waits in io_uring_enter(2) for several: a
+ * STEP_CRITICAL one ends the wait, whatever min_complete was, and no wait begins
+ * while its CQE is in the ring. A PREFETCH one counts, but does not wake the task
+ * while a request of another class, with a hint, is in flight. One of any other
+ * class may be batched as ever, but with IO_LOCALITY_BOUNDED_BATCH in its hint no
+ * longer than its budget, counted from the start of the wait: past the least
+ * budget in flight, any completion ends the wait.
+ *
  * HOME
  *
  * home_cpu -1 with home_node -1 is the CPU that the request is submitted from;
@@ -58,7 +70,8 @@
  *            home_cpu below -1, at or past nr_cpu_ids, or not a possible CPU;
  *            home_node below -1 or not a possible node; a home_cpu that is not
  *            on home_node; a slot out of range; too many slots; an override
- *            flag where there is no hint to override
+ *            flag where there is no hint to override; bounded batching on a
+ *            ring that cannot have it
  *   -EFAULT  a pointer that cannot be read (or, for the probe, written)
  *   -EPERM   a home outside the cpuset of the task that enabled the ring;
  *            IO_LOCALITY_CLASS_STEP_CRITICAL on a ring enabled without
@@ -124,7 +137,7 @@ enum io_locality_class {
  */
 /* Do not migrate the consumer right after the completion. */
 #define IO_LOCALITY_ANTI_MIGRATE	(1U << 0)
-/* The completion may be batched, but not past the budget. */
+/* The completion may be batched, but not past the budget: see BATCHES above. */
 #define IO_LOCALITY_BOUNDED_BATCH	(1U << 1)
 /* The flow repeats: keep memory registrations for it. */
 #define IO_LOCALITY_REUSE_REGISTRATION	(1U << 2)
@@ -210,6 +223,11 @@ enum io_locality_op {
 
 /* io_locality_register.flags: the default hint is given (ENABLE, UPDATE). */
 #define IO_LOCALITY_F_DEFAULT		(1U << 0)
+/* io_locality_register.flags: see BATCHES above (ENABLE). */
+#define IO_LOCALITY_F_BOUNDED_BATCH	(1U << 1)
+
+#define IO_LOCALITY_F_ALL		(IO_LOCALITY_F_DEFAULT | \
+					 IO_LOCALITY_F_BOUNDED_BATCH)
 
 /* io_locality_probe.state */
 #define IO_LOCALITY_STATE_POLICY	(1U << 0)	/* a policy is loaded */
@@ -224,6 +242,8 @@ enum io_locality_op {
  * @nr_classes: Number of classes the kernel knows.
  * @hint_flags: io_locality_hint.flags that the kernel accepts.
  * @sqe_flags: Override flags that the kernel accepts.
+ * @enable_flags: io_locality_register.flags that ENABLE accepts.
+ * @__reserved0: Zero.
  * @__reserved: Zero.
  */
 struct io_locality_probe {
@@ -233,7 +253,9 @@ struct io_locality_probe {
 	__u32	nr_classes;
 	__u32	hint_flags;
 	__u32	sqe_flags;
-	__u64	__reserved[4];
+	__u32	enable_flags;
+	__u32	__reserved0;
+	__u64	__reserved[3];
 };
 
 /**
