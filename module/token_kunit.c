@@ -134,7 +134,9 @@ static void cprov_test_token_round_trip(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, prov.home_cpu, c->cpu);
 	KUNIT_EXPECT_EQ(test, prov.home_node, NUMA_NO_NODE);
 	KUNIT_EXPECT_EQ(test, prov.class, c->hint.io_class);
-	KUNIT_EXPECT_EQ(test, prov.flags, c->hint.flags);
+	/* The target is a CPU: whom to follow is not in the hint. */
+	KUNIT_EXPECT_EQ(test, prov.flags,
+			c->hint.flags & ~IO_LOCALITY_FOLLOW_TASK);
 	KUNIT_EXPECT_EQ(test, prov.submit_cpu, -1);
 	KUNIT_EXPECT_EQ(test, prov.__reserved, 0);
 	KUNIT_EXPECT_EQ(test, prov.expires_ns, 0);
@@ -153,6 +155,37 @@ static void cprov_test_token_node(struct kunit *test)
 	/* It tells requests apart. */
 	KUNIT_EXPECT_NE(test, cprov_token_pack(&hint, 0, true),
 			cprov_token_pack(&hint, 0, false));
+}
+
+static void cprov_test_token_follow(struct kunit *test)
+{
+	const struct io_locality_hint hint = {
+		.flow_id = U32_MAX,
+		.io_class = IO_LOCALITY_CLASS_STEP_CRITICAL,
+		.flags = IO_LOCALITY_BOUNDED_BATCH,
+		.budget_us = UINT_MAX,
+	};
+	const unsigned int ids[] = { 1, 2, CPROV_MAX_FOLLOWED };
+	const u64 plain = cprov_token_pack(&hint, 0, false);
+	struct completion_provenance prov;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(ids); i++) {
+		u64 token = cprov_token_pack_follow(&hint, ids[i]);
+
+		KUNIT_EXPECT_EQ(test, FIELD_GET(CPROV_TOKEN_TARGET, token),
+				ids[i]);
+		/* Nothing else differs from a token that names a CPU. */
+		KUNIT_EXPECT_EQ(test, token & ~CPROV_TOKEN_TARGET,
+				(plain & ~CPROV_TOKEN_TARGET) |
+				CPROV_TOKEN_FOLLOW);
+		/* A task is not taken for a CPU. */
+		cprov_token_unpack(token, &prov);
+		KUNIT_EXPECT_EQ(test, prov.home_cpu, -1);
+		KUNIT_EXPECT_EQ(test, prov.home_node, -1);
+		KUNIT_EXPECT_EQ(test, prov.flags,
+				hint.flags | IO_LOCALITY_FOLLOW_TASK);
+	}
 }
 
 /* ---- the stamp, which a request adds ---- */
@@ -185,6 +218,38 @@ static void cprov_test_stamp(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, prov.home_cpu, 3);
 }
 
+static void cprov_test_stamp_done(struct kunit *test)
+{
+	/* Around where the time in the stamp wraps, and years later. */
+	const u64 wrap = FIELD_MAX(CPROV_STAMP_TIME) + 1;
+	const u64 done_ns[] = { 0, 1, wrap - 1, wrap, 50000 * wrap - 7 };
+	const u64 later_ns[] = { 0, 1, NSEC_PER_SEC, 3600ULL * NSEC_PER_SEC };
+	const u64 open = cprov_stamp_pack(12345678, S16_MAX);
+	struct completion_provenance prov;
+	unsigned int i, j;
+
+	KUNIT_EXPECT_FALSE(test, open & CPROV_STAMP_DONE);
+	for (i = 0; i < ARRAY_SIZE(done_ns); i++) {
+		u64 stamp = cprov_stamp_done(open, done_ns[i],
+					     IO_LOCALITY_REASON_DISABLED);
+
+		for (j = 0; j < ARRAY_SIZE(later_ns); j++)
+			KUNIT_EXPECT_EQ(test, done_ns[i],
+					cprov_stamp_done_ns(stamp, done_ns[i] +
+							    later_ns[j]));
+		KUNIT_EXPECT_EQ(test, FIELD_GET(CPROV_STAMP_REASON, stamp),
+				IO_LOCALITY_REASON_DISABLED);
+		/* What is done has no window, but is from where it was. */
+		cprov_stamp_unpack(stamp, &prov);
+		KUNIT_EXPECT_EQ(test, prov.expires_ns, 0);
+		KUNIT_EXPECT_EQ(test, prov.submit_cpu, S16_MAX);
+		/* Done twice is done. */
+		KUNIT_EXPECT_EQ(test, stamp,
+				cprov_stamp_done(stamp, done_ns[i],
+						 IO_LOCALITY_REASON_DISABLED));
+	}
+}
+
 /* ---- both ---- */
 
 static void cprov_test_layout(struct kunit *test)
@@ -196,14 +261,17 @@ static void cprov_test_layout(struct kunit *test)
 	/* Every bit of the token belongs to one field. */
 	KUNIT_EXPECT_EQ(test, CPROV_TOKEN_FLOW ^ CPROV_TOKEN_TARGET ^
 			CPROV_TOKEN_NODE ^ CPROV_TOKEN_CLASS ^
-			CPROV_TOKEN_FLAGS ^ CPROV_TOKEN_BUDGET, U64_MAX);
+			CPROV_TOKEN_FLAGS ^ CPROV_TOKEN_RECEIPT ^
+			CPROV_TOKEN_BUDGET, U64_MAX);
 	/* What may be asked for fits. */
 	KUNIT_EXPECT_LE(test, IO_LOCALITY_FLAGS_ALL,
 			FIELD_MAX(CPROV_TOKEN_FLAGS));
 	KUNIT_EXPECT_LE(test, IO_LOCALITY_NR_CLASSES - 1,
 			FIELD_MAX(CPROV_TOKEN_CLASS));
-	KUNIT_EXPECT_EQ(test, CPROV_STAMP_EXPIRES ^ CPROV_STAMP_SUBMIT_CPU,
-			U64_MAX);
+	KUNIT_EXPECT_EQ(test, CPROV_STAMP_EXPIRES ^ CPROV_STAMP_DONE ^
+			CPROV_STAMP_SUBMIT_CPU, U64_MAX);
+	KUNIT_EXPECT_EQ(test, CPROV_STAMP_TIME ^ CPROV_STAMP_REASON ^
+			CPROV_STAMP_DONE ^ CPROV_STAMP_SUBMIT_CPU, U64_MAX);
 	KUNIT_EXPECT_LE(test, CONFIG_NR_CPUS, FIELD_MAX(CPROV_TOKEN_TARGET));
 }
 
@@ -214,7 +282,9 @@ static struct kunit_case cprov_token_cases[] = {
 	KUNIT_CASE(cprov_test_budget_ns),
 	KUNIT_CASE_PARAM(cprov_test_token_round_trip, cprov_tokens_gen_params),
 	KUNIT_CASE(cprov_test_token_node),
+	KUNIT_CASE(cprov_test_token_follow),
 	KUNIT_CASE(cprov_test_stamp),
+	KUNIT_CASE(cprov_test_stamp_done),
 	KUNIT_CASE(cprov_test_layout),
 	{}
 };

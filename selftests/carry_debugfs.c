@@ -48,7 +48,7 @@ T_TEST_F(debugfs, shows_a_request_in_flight)
 
 	/* The home is the last CPU, whatever this one is. */
 	hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, cpus[nr - 1], 424242);
-	hint.flags = IO_LOCALITY_ANTI_MIGRATE | IO_LOCALITY_FOLLOW_TASK;
+	hint.flags = IO_LOCALITY_ANTI_MIGRATE | IO_LOCALITY_REUSE_REGISTRATION;
 	sqe = t_sqe(&ring);
 	t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), 0);
 	t_sqe_hint(sqe, &hint);
@@ -60,7 +60,7 @@ T_TEST_F(debugfs, shows_a_request_in_flight)
 	EXPECT_NE(NULL, strstr(line, ".flow=424242"));
 	EXPECT_NE(NULL, strstr(line, t_text(".home_cpu=%d", cpus[nr - 1])));
 	EXPECT_NE(NULL, strstr(line, ".class=2"));
-	EXPECT_NE(NULL, strstr(line, ".flags=0x9"));
+	EXPECT_NE(NULL, strstr(line, ".flags=0x5"));
 	T_EXPECT_TRUE(t_exists(DEBUGFS "/%s/hctx%d/cpu%d", dev.name, queue,
 			       cpus[nr - 1]),
 		      "hctx%d does not serve CPU %d", queue, cpus[nr - 1]);

@@ -126,6 +126,8 @@ int t_submit(struct t_ring *ring, unsigned int wait);
 int t_wait_ms(struct t_ring *ring, unsigned int wait, unsigned int ms);
 /* The next completion, if there is one. */
 bool t_cqe(struct t_ring *ring, struct io_uring_cqe *cqe);
+/* The same, with what a CQE32 ring's has besides; elsewhere @big stays. */
+bool t_cqe_big(struct t_ring *ring, struct io_uring_cqe *cqe, __u64 big[2]);
 /* Waits for one completion; its result, or -errno of the wait. */
 int t_wait_res(struct t_ring *ring);
 /* Submits what is queued, one request, and returns its result. */
@@ -143,6 +145,10 @@ int t_enable(struct t_ring *ring, const struct io_locality_hint *hint,
 	     const struct io_locality_slot *slots, unsigned int nr);
 /* Bounded batching, no default and no slots. */
 int t_enable_batch(struct t_ring *ring);
+/* Receipts, the default if it is not NULL, and no slots. */
+int t_enable_receipts(struct t_ring *ring, const struct io_locality_hint *hint);
+/* For the rings that this task makes from now on; NULL takes it away. */
+int t_task_default(const struct io_locality_hint *hint);
 int t_update(struct t_ring *ring, const struct io_locality_hint *hint,
 	     unsigned int first, const struct io_locality_slot *slots,
 	     unsigned int nr);

@@ -62,6 +62,31 @@ int t_enable_batch(struct t_ring *ring)
 	return t_locality(ring->fd, &reg);
 }
 
+int t_enable_receipts(struct t_ring *ring, const struct io_locality_hint *hint)
+{
+	struct io_locality_register reg = {
+		.op = IO_LOCALITY_ENABLE,
+		.flags = IO_LOCALITY_F_RECEIPTS,
+	};
+
+	if (hint) {
+		reg.flags |= IO_LOCALITY_F_DEFAULT;
+		reg.hint = *hint;
+	}
+	return t_locality(ring->fd, &reg);
+}
+
+int t_task_default(const struct io_locality_hint *hint)
+{
+	struct io_locality_register reg = { .op = IO_LOCALITY_TASK_DEFAULT };
+
+	if (hint) {
+		reg.flags = IO_LOCALITY_F_DEFAULT;
+		reg.hint = *hint;
+	}
+	return t_locality(-1, &reg);
+}
+
 int t_update(struct t_ring *ring, const struct io_locality_hint *hint,
 	     unsigned int first, const struct io_locality_slot *slots,
 	     unsigned int nr)

@@ -10,6 +10,17 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* How many CQEs of the usual size, or SQEs, one takes. */
+static unsigned int cqe_units(const struct t_ring *ring)
+{
+	return ring->flags & IORING_SETUP_CQE32 ? 2 : 1;
+}
+
+static unsigned int sqe_units(const struct t_ring *ring)
+{
+	return ring->flags & IORING_SETUP_SQE128 ? 2 : 1;
+}
+
 int t_ring_init_params(struct t_ring *ring, unsigned int entries,
 		       struct io_uring_params *p)
 {
@@ -24,12 +35,14 @@ int t_ring_init_params(struct t_ring *ring, unsigned int entries,
 	ring->flags = p->flags;
 
 	ring->map_size = p->sq_off.array + p->sq_entries * sizeof(unsigned int);
-	cq_size = p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe);
+	cq_size = p->cq_off.cqes +
+		  p->cq_entries * cqe_units(ring) * sizeof(struct io_uring_cqe);
 	if (cq_size > ring->map_size)
 		ring->map_size = cq_size;
 	map = mmap(NULL, ring->map_size, PROT_READ | PROT_WRITE,
 		   MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQ_RING);
-	ring->sqes_size = p->sq_entries * sizeof(struct io_uring_sqe);
+	ring->sqes_size =
+		p->sq_entries * sqe_units(ring) * sizeof(struct io_uring_sqe);
 	ring->sqes = mmap(NULL, ring->sqes_size, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
 	if (map == MAP_FAILED || ring->sqes == MAP_FAILED) {
@@ -71,9 +84,10 @@ void t_ring_exit(struct t_ring *ring)
 struct io_uring_sqe *t_sqe(struct t_ring *ring)
 {
 	unsigned int nr = *ring->sq_tail + ring->queued++;
-	struct io_uring_sqe *sqe = &ring->sqes[nr & ring->sq_mask];
+	struct io_uring_sqe *sqe =
+		&ring->sqes[(nr & ring->sq_mask) * sqe_units(ring)];
 
-	memset(sqe, 0, sizeof(*sqe));
+	memset(sqe, 0, sqe_units(ring) * sizeof(*sqe));
 	sqe->user_data = nr;
 	return sqe;
 }
@@ -136,15 +150,24 @@ int t_wait_ms(struct t_ring *ring, unsigned int wait, unsigned int ms)
 	return ret < 0 ? -errno : 0;
 }
 
-bool t_cqe(struct t_ring *ring, struct io_uring_cqe *cqe)
+bool t_cqe_big(struct t_ring *ring, struct io_uring_cqe *cqe, __u64 big[2])
 {
+	const struct io_uring_cqe *from;
 	unsigned int head = *ring->cq_head;
 
 	if (head == __atomic_load_n(ring->cq_tail, __ATOMIC_ACQUIRE))
 		return false;
-	memcpy(cqe, &ring->cqes[head & ring->cq_mask], sizeof(*cqe));
+	from = &ring->cqes[(head & ring->cq_mask) * cqe_units(ring)];
+	memcpy(cqe, from, sizeof(*cqe));
+	if (big && cqe_units(ring) == 2)
+		memcpy(big, from + 1, 2 * sizeof(*big));
 	__atomic_store_n(ring->cq_head, head + 1, __ATOMIC_RELEASE);
 	return true;
+}
+
+bool t_cqe(struct t_ring *ring, struct io_uring_cqe *cqe)
+{
+	return t_cqe_big(ring, cqe, NULL);
 }
 
 int t_wait_res(struct t_ring *ring)

@@ -25,13 +25,15 @@
  *    kernel, so old programs may leave anything in them.
  *
  * 3. Submit. On a ring that opted in, IORING_OP_READ, READV, READ_FIXED,
- *    READ_MULTISHOT, WRITE, WRITEV and WRITE_FIXED take their hint from, in
- *    this order:
+ *    READ_MULTISHOT, WRITE, WRITEV and WRITE_FIXED, and IORING_OP_URING_CMD to
+ *    NVMe and block devices, take their hint from, in this order:
  *      - the struct that attr_ptr (SQE byte 48) points to, if attr_type_mask
- *        (byte 56) is IORING_RW_ATTR_FLAG_LOCALITY;
+ *        (byte 56) is IORING_RW_ATTR_FLAG_LOCALITY, but for URING_CMD, whose
+ *        command is there;
  *      - the slot named by the __u16 at SQE byte 46: n > 0 is slot n - 1;
  *      - the ring's default.
  *    The __u8 at SQE byte 45 holds override flags (IO_LOCALITY_SQE_*).
+ *    IORING_OP_FSYNC and IORING_OP_FALLOCATE have the ring's default.
  *    Naming both a slot and a struct is an error, as is an unknown bit in
  *    attr_type_mask, or an attr_ptr with no bit set.
  *
@@ -40,6 +42,18 @@
  *    Requests that were submitted before keep the hint they had.
  *
  * 5. Opt out. IO_LOCALITY_DISABLE frees the table. Closing the ring does too.
+ *
+ * PROGRAMS THAT KNOW NOTHING OF HINTS
+ *
+ * reg.op = IO_LOCALITY_TASK_DEFAULT, with fd a ring or -1, gives the calling
+ * thread a default hint (IO_LOCALITY_F_DEFAULT; without, takes it away) for the
+ * rings that it creates from then on. Threads and processes that it starts inherit
+ * it, and exec keeps it, so a launcher can set it for a program; an exec that gains
+ * privilege drops it. All reads and writes of such a ring have that hint: it has
+ * not opted in, so nothing of its SQEs is looked at, and IO_LOCALITY_ENABLE works
+ * as on any other ring and replaces the default. IO_LOCALITY_DISABLE takes it away.
+ * A default that may not be used when the ring is created, since the cpuset or the
+ * privilege changed, is left out. No ring creation fails for a default.
  *
  * BATCHES
  *
@@ -53,6 +67,16 @@
  * longer than its budget, counted from the start of the wait: past the least
  * budget in flight, any completion ends the wait.
  *
+ * RECEIPTS
+ *
+ * A ring that opts in with IO_LOCALITY_F_RECEIPTS learns of each request that had
+ * a hint how it came back. IO_LOCALITY_CQE_F_REMOTE in cqe->flags says
+ * that it was completed on another CPU than the one that put the CQE into the ring.
+ * With IORING_SETUP_CQE32, cqe->big_cqe is a struct io_locality_receipt. It is all
+ * zero if no device was involved, as for data in the page cache. Where a worker
+ * stands between the device and the ring, only the flow and the CPU of the
+ * completion are known. URING_CMD has the device's result in place of done_ns.
+ *
  * HOME
  *
  * home_cpu -1 with home_node -1 is the CPU that the request is submitted from;
@@ -60,7 +84,8 @@
  * that CPU. A completion goes to where its next instruction runs: with
  * IORING_SETUP_SQPOLL that is the SQ thread, otherwise it is the submitting
  * task, which is taken to be on home_cpu if its affinity lets it run there,
- * and on the CPU it submits from if not.
+ * and on the CPU it submits from if not. IO_LOCALITY_FOLLOW_TASK says that it
+ * migrates, and home with it.
  *
  * ERRORS
  *
@@ -76,8 +101,8 @@
  *   -EPERM   a home outside the cpuset of the task that enabled the ring;
  *            IO_LOCALITY_CLASS_STEP_CRITICAL on a ring enabled without
  *            CAP_SYS_NICE (unless the sysctl
- *            kernel.completion_provenance_step_critical is 1); ENABLE or
- *            UPDATE while the sysctl kernel.completion_provenance is 0, which
+ *            kernel.completion_provenance_step_critical is 1); ENABLE, UPDATE
+ *            or TASK_DEFAULT while the sysctl kernel.completion_provenance is 0, which
  *            makes requests be treated as if their ring had not opted in
  *   -EBUSY   IO_LOCALITY_ENABLE on a ring that has opted in
  *   -ENXIO   IO_LOCALITY_UPDATE or _DISABLE on a ring that has not
@@ -142,8 +167,10 @@ enum io_locality_class {
 /* The flow repeats: keep memory registrations for it. */
 #define IO_LOCALITY_REUSE_REGISTRATION	(1U << 2)
 /*
- * Home is wherever the submitting task is at completion time. Taken to be where
- * it is when the request is issued, as yet.
+ * Home is where the task is at completion time that runs the completion's next
+ * instruction: see HOME above. Of a task that sleeps it is where it ran last.
+ * home_cpu and home_node are not looked at then. The kernel follows 32767 tasks at
+ * a time: home of another is where it is when the request is issued.
  */
 #define IO_LOCALITY_FOLLOW_TASK		(1U << 3)
 
@@ -213,21 +240,86 @@ struct io_locality_slot {
  * @IO_LOCALITY_ENABLE: Opt the ring in.
  * @IO_LOCALITY_UPDATE: Replace slots or the default.
  * @IO_LOCALITY_DISABLE: Opt the ring out.
+ * @IO_LOCALITY_TASK_DEFAULT: Set or clear the default of rings to come.
  */
 enum io_locality_op {
 	IO_LOCALITY_PROBE	= 0,
 	IO_LOCALITY_ENABLE	= 1,
 	IO_LOCALITY_UPDATE	= 2,
 	IO_LOCALITY_DISABLE	= 3,
+	IO_LOCALITY_TASK_DEFAULT = 4,
 };
 
-/* io_locality_register.flags: the default hint is given (ENABLE, UPDATE). */
+/* io_locality_register.flags: @hint is given (ENABLE, UPDATE, TASK_DEFAULT). */
 #define IO_LOCALITY_F_DEFAULT		(1U << 0)
 /* io_locality_register.flags: see BATCHES above (ENABLE). */
 #define IO_LOCALITY_F_BOUNDED_BATCH	(1U << 1)
+/* io_locality_register.flags: see RECEIPTS above (ENABLE). */
+#define IO_LOCALITY_F_RECEIPTS		(1U << 2)
 
 #define IO_LOCALITY_F_ALL		(IO_LOCALITY_F_DEFAULT | \
-					 IO_LOCALITY_F_BOUNDED_BATCH)
+					 IO_LOCALITY_F_BOUNDED_BATCH | \
+					 IO_LOCALITY_F_RECEIPTS)
+
+/* io_uring_cqe.flags: see RECEIPTS above. Upstream has bits 0 to 5 and 15. */
+#define IO_LOCALITY_CQE_F_REMOTE	(1U << 13)
+
+/**
+ * struct io_locality_receipt - how a request came back, in cqe->big_cqe
+ * @done_ns: When the driver reported the request done, in nanoseconds of
+ *	CLOCK_MONOTONIC; 0 = not known. Of a stack of devices, the topmost that
+ *	has requests.
+ * @info: The IO_LOCALITY_RECEIPT_* fields.
+ */
+struct io_locality_receipt {
+	__u64	done_ns;
+	__u64	info;
+};
+
+/* io_locality_receipt.info, each field by the number of its lowest bit. */
+#define IO_LOCALITY_RECEIPT_FLOW	0	/* 32 bits: flow_id */
+#define IO_LOCALITY_RECEIPT_CPU		32	/* 13 bits: where it was completed */
+#define IO_LOCALITY_RECEIPT_SUBMIT_CPU	45	/* 13 bits: where it was submitted */
+#define IO_LOCALITY_RECEIPT_REASON	58	/* 6 bits: io_locality_reason */
+
+/**
+ * enum io_locality_reason - why a completion ran where it did
+ * @IO_LOCALITY_REASON_UNKNOWN: A worker stood between. done_ns and the submit CPU
+ *	are 0 then.
+ * @IO_LOCALITY_REASON_NO_POLICY: No policy was loaded: as without a hint.
+ * @IO_LOCALITY_REASON_STEERED: Sent to the home CPU.
+ * @IO_LOCALITY_REASON_AT_HOME: It was on the home CPU, perhaps since it had been
+ *	given the home's hardware queue.
+ * @IO_LOCALITY_REASON_SHARED_CACHE: It shared the home's last-level cache, which is
+ *	enough for its class.
+ * @IO_LOCALITY_REASON_SAME_NODE: Any CPU of the node would do, and this was one.
+ * @IO_LOCALITY_REASON_CLASS: Its class is not steered.
+ * @IO_LOCALITY_REASON_EXPIRED: Its window was over.
+ * @IO_LOCALITY_REASON_OFFLINE: The home CPU was offline.
+ * @IO_LOCALITY_REASON_POLLED: It was polled for.
+ * @IO_LOCALITY_REASON_THREADED_IRQS: Interrupts are threads on this system.
+ * @IO_LOCALITY_REASON_RQ_AFFINITY: The device's rq_affinity is 0.
+ * @IO_LOCALITY_REASON_ISOLATED: The home CPU is isolated and was not named.
+ * @IO_LOCALITY_REASON_DISABLED: The administrator switched steering off.
+ *
+ * More may be added.
+ */
+enum io_locality_reason {
+	IO_LOCALITY_REASON_UNKNOWN	= 0,
+	IO_LOCALITY_REASON_NO_POLICY	= 1,
+	IO_LOCALITY_REASON_STEERED	= 2,
+	IO_LOCALITY_REASON_AT_HOME	= 3,
+	IO_LOCALITY_REASON_SHARED_CACHE	= 4,
+	IO_LOCALITY_REASON_SAME_NODE	= 5,
+	IO_LOCALITY_REASON_CLASS	= 6,
+	IO_LOCALITY_REASON_EXPIRED	= 7,
+	IO_LOCALITY_REASON_OFFLINE	= 8,
+	IO_LOCALITY_REASON_POLLED	= 9,
+	IO_LOCALITY_REASON_THREADED_IRQS = 10,
+	IO_LOCALITY_REASON_RQ_AFFINITY	= 11,
+	IO_LOCALITY_REASON_ISOLATED	= 12,
+	IO_LOCALITY_REASON_DISABLED	= 13,
+};
 
 /* io_locality_probe.state */
 #define IO_LOCALITY_STATE_POLICY	(1U << 0)	/* a policy is loaded */
@@ -266,7 +358,8 @@ struct io_locality_probe {
  *	number of slots to replace.
  * @first_slot: UPDATE: the first slot to replace. Otherwise 0.
  * @slots: Address of an array of @nr_slots struct io_locality_slot; 0 if none.
- * @hint: The ring's default, with IO_LOCALITY_F_DEFAULT. Otherwise zero.
+ * @hint: The ring's default, or the task's, with IO_LOCALITY_F_DEFAULT. Otherwise
+ *	zero.
  * @__reserved: Must be zero.
  * @probe: Written by PROBE; all of it must be zero on entry.
  */

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Receipts: a CQE tells how its request came back, and the tracepoints agree;
+ * what is not known is zero, and nobody gets one who did not ask.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "t_harness.h"
+
+#define FLOW 0xfedcba98u
+
+FIXTURE(receipt)
+{
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev dev;
+	int cpus[T_MAX_CPUS], nr;
+	int fd;
+	char *buf;
+};
+
+FIXTURE_VARIANT(receipt)
+{
+	unsigned int ring_flags;
+};
+
+T_VARIANT(receipt, plain, .ring_flags = 0);
+T_VARIANT(receipt, cqe32, .ring_flags = IORING_SETUP_CQE32);
+
+FIXTURE_SETUP(receipt)
+{
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_STEERING);
+	T_OK(t_null_blk(&self->dev, ""));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, 4096));
+	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
+	self->nr = t_cpus(self->cpus);
+	ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->ring_flags));
+}
+
+FIXTURE_TEARDOWN(receipt)
+{
+	t_undo_all();
+}
+
+struct reply {
+	int res;
+	bool remote;
+	unsigned long long sent_ns, got_ns;
+	struct io_locality_receipt receipt;
+};
+
+static unsigned long long monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
+}
+
+static const char *ask(struct t_ring *ring, int fd, unsigned int op, char *buf,
+		       unsigned int sqe_flags, struct reply *reply)
+{
+	struct io_uring_sqe *sqe = t_sqe(ring);
+	struct io_uring_cqe cqe;
+	__u64 big[2] = { ~0ull, ~0ull };
+	int ret;
+
+	t_prep_rw(sqe, op, fd, buf, 4096, 1 << 20);
+	t_sqe_flags(sqe, sqe_flags);
+	reply->sent_ns = monotonic_ns();
+	ret = t_submit(ring, 1);
+	reply->got_ns = monotonic_ns();
+	if (ret)
+		return t_text("submitting: %s", strerror(-ret));
+	if (!t_cqe_big(ring, &cqe, big))
+		return "no CQE";
+	reply->res = cqe.res;
+	reply->remote = cqe.flags & IO_LOCALITY_CQE_F_REMOTE;
+	reply->receipt.done_ns = big[0];
+	reply->receipt.info = big[1];
+	return NULL;
+}
+
+static unsigned int field(const struct reply *reply, unsigned int shift,
+			  unsigned int bits)
+{
+	return reply->receipt.info >> shift & ((1ull << bits) - 1);
+}
+
+#define flow_of(reply) field(reply, IO_LOCALITY_RECEIPT_FLOW, 32)
+#define cpu_of(reply) field(reply, IO_LOCALITY_RECEIPT_CPU, 13)
+#define submit_cpu_of(reply) field(reply, IO_LOCALITY_RECEIPT_SUBMIT_CPU, 13)
+#define reason_of(reply) field(reply, IO_LOCALITY_RECEIPT_REASON, 6)
+
+/* Stay on @cpu, and be allowed on @home, so that it may be named. */
+static void stand_on(int cpu, int home)
+{
+	cpu_set_t set;
+
+	t_pin(cpu);
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CPU_SET(home, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+/* From one CPU to the home on each; the receipt says what the trace does. */
+T_TEST_F(receipt, says_what_happened)
+{
+	const struct t_event *decided, *done;
+	int remote = 0;
+
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, NULL));
+	ASSERT_EQ(0, t_disable(&self->ring));
+	for (int i = 0; i < self->nr; i++) {
+		struct io_locality_hint hint = t_hint_of(
+			IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i], FLOW);
+		struct reply reply;
+
+		stand_on(self->cpus[0], self->cpus[i]);
+		ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+		t_trace_start(&self->trace);
+		T_OK(ask(&self->ring, self->fd, IORING_OP_READ, self->buf, 0,
+			 &reply));
+		ASSERT_EQ(0, t_disable(&self->ring));
+		T_OK(t_trace_load(&self->trace));
+		decided =
+			t_find(&self->trace, "cprov_complete", "flow_id", FLOW);
+		done = t_find(&self->trace, "block_rq_complete", "dev",
+			      self->dev.dev);
+		ASSERT_NE(NULL, decided);
+		ASSERT_NE(NULL, done);
+		EXPECT_EQ(4096, reply.res);
+		remote += reply.remote;
+		if (!(variant->ring_flags & IORING_SETUP_CQE32))
+			continue;
+		EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
+		EXPECT_GE(reply.got_ns, reply.receipt.done_ns);
+		EXPECT_EQ(FLOW, flow_of(&reply));
+		EXPECT_EQ(done->cpu, (int)cpu_of(&reply));
+		EXPECT_EQ(t_field(decided, "submit_cpu", -1),
+			  submit_cpu_of(&reply));
+		EXPECT_EQ(IO_LOCALITY_REASON_STEERED +
+				  t_field(decided, "reason", -1),
+			  reason_of(&reply));
+	}
+	/* The task may have followed its completion, but not to all CPUs. */
+	if (self->nr > 1)
+		EXPECT_LE(1, remote);
+}
+
+/* At home there is nothing remote: pinned, so that it is home. */
+T_TEST_F(receipt, not_remote_at_home)
+{
+	struct io_locality_hint hint = t_hint();
+	struct reply reply;
+
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+	for (int i = 0; i < self->nr; i++) {
+		ASSERT_EQ(0, t_pin(self->cpus[i]));
+		T_OK(ask(&self->ring, self->fd, IORING_OP_READ, self->buf, 0,
+			 &reply));
+		EXPECT_EQ(4096, reply.res);
+		EXPECT_FALSE(reply.remote);
+	}
+}
+
+T_TEST_F(receipt, without_a_policy)
+{
+	struct io_locality_hint hint = t_hint();
+	struct reply reply;
+
+	T_OR_SKIP(t_policy_unload());
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+	T_OK(ask(&self->ring, self->fd, IORING_OP_READ, self->buf, 0, &reply));
+	EXPECT_EQ(4096, reply.res);
+	if (variant->ring_flags & IORING_SETUP_CQE32) {
+		EXPECT_EQ(IO_LOCALITY_REASON_NO_POLICY, reason_of(&reply));
+		EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
+		EXPECT_GE(reply.got_ns, reply.receipt.done_ns);
+	}
+	T_OK(t_policy_load());
+}
+
+static void check_none(struct __test_metadata *_metadata, unsigned int flags,
+		       const struct reply *reply)
+{
+	EXPECT_EQ(4096, reply->res);
+	EXPECT_FALSE(reply->remote);
+	if (flags & IORING_SETUP_CQE32) {
+		EXPECT_EQ(0, reply->receipt.done_ns);
+		EXPECT_EQ(0, reply->receipt.info);
+	}
+}
+
+T_TEST_F(receipt, only_where_asked_for)
+{
+	struct io_locality_hint hint = t_hint();
+	struct reply reply;
+
+	/* Not by the ring. */
+	ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));
+	T_OK(ask(&self->ring, self->fd, IORING_OP_READ, self->buf, 0, &reply));
+	check_none(_metadata, variant->ring_flags, &reply);
+	ASSERT_EQ(0, t_disable(&self->ring));
+	/* Not by the request, whose io_kiocb has had one before. */
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+	T_OK(ask(&self->ring, self->fd, IORING_OP_READ, self->buf, 0, &reply));
+	if (variant->ring_flags & IORING_SETUP_CQE32)
+		EXPECT_NE(0, reply.receipt.done_ns);
+	T_OK(ask(&self->ring, self->fd, IORING_OP_READ, self->buf,
+		 IO_LOCALITY_SQE_NONE, &reply));
+	check_none(_metadata, variant->ring_flags, &reply);
+}
+
+/* A file on a device: what is in the page cache comes from no device. */
+T_TEST_F(receipt, page_cache)
+{
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
+	struct reply reply;
+	struct t_dev dev;
+	char dir[64];
+	int fd;
+
+	T_OK(t_null_blk(&dev, "memory_backed=1"));
+	T_OR_SKIP(t_ext4(&dev, dir));
+	fd = open(t_text("%s/file", dir), O_RDWR | O_CREAT, 0600);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(4096, pwrite(fd, self->buf, 4096, 1 << 20));
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+	T_OK(ask(&self->ring, fd, IORING_OP_READ, self->buf, 0, &reply));
+	check_none(_metadata, variant->ring_flags, &reply);
+	close(fd);
+}
+
+/* A write that ends in a file system's worker: only the end of it is known. */
+T_TEST_F(receipt, worker_between)
+{
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
+	struct reply reply;
+	struct t_dev dev;
+	char dir[64];
+	int fd;
+
+	/* It ends after the submission, which would end the request otherwise. */
+	T_OK(t_null_blk(&dev,
+			"memory_backed=1 irqmode=2 completion_nsec=2000000"));
+	T_OR_SKIP(t_ext4(&dev, dir));
+	fd = open(t_text("%s/file", dir), O_RDWR | O_CREAT | O_DIRECT, 0600);
+	ASSERT_LE(0, fd);
+	/* Allocated and not written: ext4 converts the extent afterwards. */
+	ASSERT_EQ(0, fallocate(fd, 0, 0, 4 << 20));
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+	T_OK(ask(&self->ring, fd, IORING_OP_WRITE, self->buf, 0, &reply));
+	EXPECT_EQ(4096, reply.res);
+	if (variant->ring_flags & IORING_SETUP_CQE32) {
+		EXPECT_EQ(0, reply.receipt.done_ns);
+		EXPECT_EQ(FLOW, flow_of(&reply));
+		EXPECT_EQ(0, submit_cpu_of(&reply));
+		EXPECT_EQ(IO_LOCALITY_REASON_UNKNOWN, reason_of(&reply));
+	}
+	close(fd);
+}
+
+/* Through a stack: the topmost device that has requests tells. */
+T_TEST_F(receipt, through_device_mapper)
+{
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
+	struct reply reply;
+	struct t_dev dm;
+	int fd;
+
+	T_OR_SKIP(t_dm(&dm, 65536, "linear", t_text("%s 0", self->dev.path)));
+	fd = t_dev_open(&dm, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+	T_OK(ask(&self->ring, fd, IORING_OP_READ, self->buf, 0, &reply));
+	EXPECT_EQ(4096, reply.res);
+	if (variant->ring_flags & IORING_SETUP_CQE32) {
+		EXPECT_EQ(FLOW, flow_of(&reply));
+		EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
+		EXPECT_GE(reply.got_ns, reply.receipt.done_ns);
+		EXPECT_LE(IO_LOCALITY_REASON_STEERED, reason_of(&reply));
+	}
+	close(fd);
+}
+
+TEST_HARNESS_MAIN
