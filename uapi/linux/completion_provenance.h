@@ -67,6 +67,12 @@
  * longer than its budget, counted from the start of the wait: past the least
  * budget in flight, any completion ends the wait.
  *
+ * LIMITS
+ *
+ * A policy may limit how many requests of a class a user, or a control group,
+ * submits in a second. One past that is treated as IO_LOCALITY_CLASS_THROUGHPUT,
+ * which is no error.
+ *
  * RECEIPTS
  *
  * A ring that opts in with IO_LOCALITY_F_RECEIPTS learns of each request that had
@@ -301,6 +307,8 @@ struct io_locality_receipt {
  * @IO_LOCALITY_REASON_RQ_AFFINITY: The device's rq_affinity is 0.
  * @IO_LOCALITY_REASON_ISOLATED: The home CPU is isolated and was not named.
  * @IO_LOCALITY_REASON_DISABLED: The administrator switched steering off.
+ * @IO_LOCALITY_REASON_OVER_LIMIT: The policy admitted no more of its class: it was
+ *	treated as IO_LOCALITY_CLASS_THROUGHPUT.
  *
  * More may be added.
  */
@@ -319,6 +327,7 @@ enum io_locality_reason {
 	IO_LOCALITY_REASON_RQ_AFFINITY	= 11,
 	IO_LOCALITY_REASON_ISOLATED	= 12,
 	IO_LOCALITY_REASON_DISABLED	= 13,
+	IO_LOCALITY_REASON_OVER_LIMIT	= 14,
 };
 
 /* io_locality_probe.state */
