@@ -15,6 +15,7 @@
 #include "counters.h"
 #include "llc.h"
 #include "policy.h"
+#include "rulefs.h"
 #include "sysfs.h"
 
 /*
@@ -105,12 +106,24 @@ static int __init cprov_policy_init(void)
 
 	ret = cprov_register_ops(&cprov_policy_ops);
 	if (ret)
-		cprov_sysfs_exit();
+		goto err_sysfs;
+
+	/* Last, as a rule in it keeps the module from being unloaded. */
+	ret = cprov_rulefs_init();
+	if (ret)
+		goto err_ops;
+	return 0;
+
+err_ops:
+	cprov_unregister_ops(&cprov_policy_ops);
+err_sysfs:
+	cprov_sysfs_exit();
 	return ret;
 }
 
 static void __exit cprov_policy_exit(void)
 {
+	cprov_rulefs_exit();
 	/* When this returns no CPU decides anything any more. */
 	cprov_unregister_ops(&cprov_policy_ops);
 	cprov_sysfs_exit();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The names that sysfs files have and take.
+ * The names that files in sysfs and configfs have and take.
  */
 #include <kunit/test.h>
 #include <linux/string.h>
@@ -47,6 +47,55 @@ static void cprov_test_parse_classes(struct kunit *test)
 	}
 }
 
+static void cprov_test_parse_class(struct kunit *test)
+{
+	static const char *const bad[] = {
+		"", "\n", " latency", "latency ", "latency\n\n", "latency\nx",
+		"late", "latencyx", "LATENCY", "1", "latency prefetch",
+	};
+	const unsigned int before = 0x5a5a;
+	unsigned int i, class;
+	char line[32];
+
+	for (i = 0; i < IO_LOCALITY_NR_CLASSES; i++) {
+		class = before;
+		KUNIT_EXPECT_EQ(test, cprov_parse_class(cprov_class_names[i],
+							&class), 0);
+		KUNIT_EXPECT_EQ(test, class, i);
+		class = before;
+		snprintf(line, sizeof(line), "%s\n", cprov_class_names[i]);
+		KUNIT_EXPECT_EQ(test, cprov_parse_class(line, &class), 0);
+		KUNIT_EXPECT_EQ(test, class, i);
+	}
+	for (i = 0; i < ARRAY_SIZE(bad); i++) {
+		class = before;
+		KUNIT_EXPECT_EQ_MSG(test, cprov_parse_class(bad[i], &class),
+				    -EINVAL, "'%s'", bad[i]);
+		KUNIT_EXPECT_EQ(test, class, before);
+	}
+}
+
+static void cprov_test_parse_flags(struct kunit *test)
+{
+	unsigned int flags = 0x5a5a;
+
+	KUNIT_EXPECT_EQ(test, cprov_parse_flags("latency", &flags), -EINVAL);
+	KUNIT_EXPECT_EQ(test, cprov_parse_flags("follow_task 8", &flags),
+			-EINVAL);
+	KUNIT_EXPECT_EQ(test, flags, 0x5a5a);
+	KUNIT_EXPECT_EQ(test, cprov_parse_flags("\n", &flags), 0);
+	KUNIT_EXPECT_EQ(test, flags, 0);
+	KUNIT_EXPECT_EQ(test, cprov_parse_flags("follow_task anti_migrate\n",
+						&flags), 0);
+	KUNIT_EXPECT_EQ(test, flags, IO_LOCALITY_FOLLOW_TASK |
+				     IO_LOCALITY_ANTI_MIGRATE);
+	KUNIT_EXPECT_EQ(test, cprov_parse_flags("bounded_batch", &flags), 0);
+	KUNIT_EXPECT_EQ(test, flags, IO_LOCALITY_BOUNDED_BATCH);
+	KUNIT_EXPECT_EQ(test, cprov_parse_flags("reuse_registration", &flags),
+			0);
+	KUNIT_EXPECT_EQ(test, flags, IO_LOCALITY_REUSE_REGISTRATION);
+}
+
 static void cprov_expect_names(struct kunit *test, const char *const *names,
 			       unsigned int nr)
 {
@@ -68,10 +117,13 @@ static void cprov_test_names(struct kunit *test)
 	cprov_expect_names(test, cprov_class_names, IO_LOCALITY_NR_CLASSES);
 	cprov_expect_names(test, cprov_reason_names, CPROV_NR_REASONS);
 	cprov_expect_names(test, cprov_deferral_names, CPROV_NR_DEFERRALS);
+	cprov_expect_names(test, cprov_flag_names, CPROV_NR_FLAGS);
 }
 
 static struct kunit_case cprov_names_cases[] = {
 	KUNIT_CASE(cprov_test_parse_classes),
+	KUNIT_CASE(cprov_test_parse_class),
+	KUNIT_CASE(cprov_test_parse_flags),
 	KUNIT_CASE(cprov_test_names),
 	{}
 };

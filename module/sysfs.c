@@ -3,13 +3,13 @@
 
 #include <linux/bits.h>
 #include <linux/kobject.h>
-#include <linux/kstrtox.h>
 #include <linux/limits.h>
 #include <linux/sysfs.h>
 #include <linux/time64.h>
 
 #include "counters.h"
 #include "names.h"
+#include "parse.h"
 
 /* Documentation/policy.rst says where the numbers come from. */
 struct cprov_knobs cprov_knobs __read_mostly = {
@@ -33,18 +33,6 @@ struct cprov_attribute {
 static unsigned int cprov_attribute_index(struct kobj_attribute *attr)
 {
 	return container_of(attr, struct cprov_attribute, kattr)->index;
-}
-
-/* A decimal number of at most @max, and nothing else. */
-static int cprov_parse_uint(const char *buf, unsigned int max,
-			    unsigned int *value)
-{
-	unsigned int parsed;
-
-	if (kstrtouint(buf, 10, &parsed) || parsed > max)
-		return -EINVAL;
-	*value = parsed;
-	return 0;
 }
 
 /* ---- knobs ---- */
