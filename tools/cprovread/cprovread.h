@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "json.h"
+
 /* Block of a sampled read, and what O_DIRECT offsets are aligned to. */
 #define SAMPLE_SIZE 4096u
 #define MAX_DEPTHS 8
@@ -119,19 +121,5 @@ void decisions_read(struct decisions *dec);
 void decisions_subtract(struct decisions *dec, const struct decisions *before);
 /* Steered or as good as home: not a decline. */
 bool decision_is_home(const struct decision *d);
-
-/* ---- json.c: a writer that knows where the commas go ---- */
-
-struct json {
-	FILE *file;
-	bool comma;
-};
-
-void json_open(struct json *js, const char *key, char bracket);
-void json_close(struct json *js, char bracket);
-void json_string(struct json *js, const char *key, const char *value);
-void json_number(struct json *js, const char *key, uint64_t value);
-void json_ratio(struct json *js, const char *key, uint64_t part, uint64_t all);
-void json_bool(struct json *js, const char *key, bool value);
 
 #endif /* CPROVREAD_H */

@@ -2,7 +2,7 @@
 /* A JSON writer that knows where the commas go. */
 #include <inttypes.h>
 
-#include "cprovread.h"
+#include "json.h"
 
 static void put_string(struct json *js, const char *s)
 {
@@ -55,6 +55,18 @@ void json_number(struct json *js, const char *key, uint64_t value)
 {
 	begin(js, key);
 	fprintf(js->file, "%" PRIu64, value);
+}
+
+void json_integer(struct json *js, const char *key, int64_t value)
+{
+	begin(js, key);
+	fprintf(js->file, "%" PRId64, value);
+}
+
+void json_null(struct json *js, const char *key)
+{
+	begin(js, key);
+	fputs("null", js->file);
 }
 
 /* Nothing of nothing is not zero: it is unknown. */
