@@ -9,7 +9,7 @@ export DEBUG TOPOLOGY KSRC VARIANT
 vm := tools/vm
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check coherence mutants bisect nightly shell module kernels clean distclean deps
+.PHONY: help run test check coherence mutants bisect nightly shell module cprovctl kernels clean distclean deps
 
 help: ## list the targets
 	@echo 'make TARGET [SETTING=...]'
@@ -54,6 +54,9 @@ module: ## build completion_provenance.ko for a patched kernel (KDIR=)
 		'and `make module KDIR=$$(tools/vm/kernel.sh path --variant patched)` uses it.' >&2; \
 	exit 1
 	$(MAKE) -C $(KDIR) M=$(CURDIR) modules
+
+cprovctl: ## build the administrator's tool into build/
+	@$(MAKE) -s -C tools/cprovctl OUT=$(CURDIR)/build
 
 kernels: deps ## build the stock and the patched kernel (DEBUG=, KSRC=, LINE=)
 	@$(vm)/kernel.sh build --variant stock
