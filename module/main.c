@@ -4,11 +4,16 @@
  * counts the answer and hands it to the block layer.
  */
 #include <linux/bug.h>
+#include <linux/cgroup.h>
 #include <linux/completion_provenance.h>
 #include <linux/cpumask.h>
+#include <linux/cred.h>
 #include <linux/init.h>
+#include <linux/kernfs.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 #include <linux/sched/isolation.h>
+#include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/topology.h>
 
@@ -86,6 +91,50 @@ static u64 cprov_window_ns(u16 class)
 	return (u64)READ_ONCE(cprov_knobs.window_us[class]) * NSEC_PER_USEC;
 }
 
+#ifdef CONFIG_CGROUPS
+/*
+ * In the default hierarchy a group is never renamed, and one that a task was in
+ * under RCU keeps its node, and those of its ancestors, for as long.
+ */
+static const char *cprov_ancestor(const struct cprov_creator *who,
+				  unsigned int level)
+{
+	return level <= who->cgroup->level ?
+	       who->cgroup->ancestors[level]->kn->name : NULL;
+}
+
+static const struct cgroup *cprov_current_cgroup(void)
+{
+	return task_dfl_cgroup(current);
+}
+#else
+static const char *cprov_ancestor(const struct cprov_creator *who,
+				  unsigned int level)
+{
+	return NULL;
+}
+
+static const struct cgroup *cprov_current_cgroup(void)
+{
+	return NULL;
+}
+#endif
+
+static bool cprov_default_of_ring(struct io_locality_hint *hint)
+{
+	struct cprov_creator who = {
+		.euid		= current_euid(),
+		.cgroup		= cprov_current_cgroup(),
+		.ancestor	= cprov_ancestor,
+	};
+	char comm[TASK_COMM_LEN];
+
+	/* Renamed just now, it may have half a name: that is no name of a rule. */
+	data_race(strscpy(comm, current->group_leader->comm));
+	who.comm = comm;
+	return cprov_rules_hint(&who, hint);
+}
+
 static const struct cprov_ops cprov_policy_ops = {
 	.version	= CPROV_OPS_VERSION,
 	.size		= sizeof(struct cprov_ops),
@@ -93,6 +142,7 @@ static const struct cprov_ops cprov_policy_ops = {
 	.complete	= cprov_complete,
 	.deferred	= cprov_deferred,
 	.window_ns	= cprov_window_ns,
+	.ring_default	= cprov_default_of_ring,
 };
 
 static int __init cprov_policy_init(void)
