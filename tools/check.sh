@@ -23,7 +23,7 @@ c_files()
 
 sh_files()
 {
-	git ls-files --cached --others --exclude-standard -- '*.sh' .ci/run
+	git ls-files --cached --others --exclude-standard -- '*.sh' '*.bash' .ci/run
 }
 
 # What checkpatch cannot know is in tools/check/checkpatch.allow: TYPE, the files
@@ -272,7 +272,7 @@ man_pages()
 {
 	local -a pages
 
-	mapfile -t pages < <(git ls-files 'tools/man/*.1')
+	mapfile -t pages < <(git ls-files --cached --others --exclude-standard -- 'tools/man/*.1' 'Documentation/man/*.8')
 	[[ ${#pages[@]} -gt 0 ]]
 	! LC_ALL=C.UTF-8 MANWIDTH=80 man --warnings -E UTF-8 -l -Tutf8 -Z "${pages[@]}" 2>&1 >/dev/null | grep .
 }

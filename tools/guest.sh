@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Sourced after lib.sh by what runs tests in guests: builds the module and the
-# selftests for a kernel, and runs some of them in a guest.
+# Sourced after lib.sh by what runs tests in guests: builds the module, the
+# selftests and cprovctl for a kernel, and runs some of the tests in a guest.
 
 guest_dir=$CPROV_TOP/build/guest
 
@@ -20,6 +20,8 @@ guest_build()
 		>"$guest_dir/selftests.log" 2>&1 ||
 		die "the selftests do not build" "$guest_dir/selftests.log" "tail $guest_dir/selftests.log"
 	cp "$CPROV_TOP/selftests/run_all.sh" "$guest_dir/selftests/"
+	make -s -C "$CPROV_TOP/tools/cprovctl" OUT="$guest_dir" >"$guest_dir/cprovctl.log" 2>&1 ||
+		die "cprovctl does not build" "$guest_dir/cprovctl.log" "tail $guest_dir/cprovctl.log"
 }
 
 # guest_selftests NAME KDIR TOPOLOGY [BOOT-OPTION...] -- [TEST...]: the status of
@@ -36,6 +38,7 @@ guest_selftests()
 		--drive serial=cprov-test,size=256M --drive serial=cprov-scratch,size=256M \
 		--add "$guest_dir/selftests:/selftests" \
 		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
+		--bin "$guest_dir/cprovctl" --bin jq \
 		--timeout "${GUEST_TIMEOUT:-600}" "${options[@]}" -- \
 		env CPROV_DEV=/dev/disk/by-serial/cprov-test \
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/cprov-scratch \

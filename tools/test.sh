@@ -29,7 +29,7 @@ groups_for()
 	if ((${#only[@]})); then
 		printf '%s\n' "${only[@]}"
 	elif [[ $1 == "${topologies[0]}" ]]; then
-		printf '%s\n' abi perm carry steer batch fault
+		printf '%s\n' abi perm carry steer batch fault rule ctl
 	else
 		echo steer
 	fi
@@ -77,7 +77,7 @@ stock_skips()
 	local stock
 
 	stock=$("$tools/vm/kernel.sh" build --variant stock)
-	guest_selftests test-stock "$stock" one-queue -- abi perm carry steer batch fault
+	guest_selftests test-stock "$stock" one-queue -- abi perm carry steer batch fault rule ctl
 	rm -f "$STEPS_DIR/guest.totals"
 }
 

@@ -58,6 +58,15 @@ pid_t t_fork(void);
 int t_run(const char *const argv[]);
 bool t_have_program(const char *name);
 
+struct t_output {
+	int status; /* of the command, or -errno */
+	char out[16384];
+	char err[4096];
+};
+
+/* Run a command line with sh, and keep what it prints. */
+void t_sh(struct t_output *output, const char *fmt, ...) __printf(2, 3);
+
 /* ---- t_need.c: what a test cannot do without ---- */
 
 #define T_KERNEL 0x01 /* a kernel that answers the probe */
@@ -67,6 +76,9 @@ bool t_have_program(const char *name);
 #define T_NULL_BLK 0x10 /* null_blk devices on demand */
 #define T_TWO_CPUS 0x20 /* a CPU to go to */
 #define T_STEERING 0x40 /* no boot option that rules steering out */
+#define T_RULE 0x80 /* rules in configfs; implies T_POLICY */
+#define T_CTL 0x100 /* cprovctl, in PATH or $CPROVCTL */
+#define T_TASK_DEFAULT 0x200 /* defaults that rings inherit; implies T_KERNEL */
 
 /* NULL, or what is missing: SKIP(return, "%s", why). */
 const char *t_need(unsigned int what);
@@ -74,6 +86,9 @@ bool t_booted_with(const char *option);
 bool t_policy_loaded(void);
 const char *t_policy_load(void);
 const char *t_policy_unload(void);
+
+/* A program that was built with the tests; good until the next call. */
+const char *t_own_program(const char *name);
 
 /* ---- t_topo.c: CPUs, caches, nodes ---- */
 
@@ -165,6 +180,38 @@ void t_sqe_slot(struct io_uring_sqe *sqe, unsigned int n);
 void t_sqe_flags(struct io_uring_sqe *sqe, unsigned int flags);
 void t_sqe_attr(struct io_uring_sqe *sqe, const void *ptr, __u64 mask);
 void t_sqe_hint(struct io_uring_sqe *sqe, const struct io_locality_hint *hint);
+
+/* IO_LOCALITY_TASK_DEFAULT, of this thread; NULL takes it away. */
+int t_task_default(const struct io_locality_hint *hint);
+
+/* ---- t_rule.c: rules, and the hint that a new ring gets ---- */
+
+#define T_RULES "/sys/kernel/config/completion_provenance"
+
+/* 0 or -errno. It goes at the end, if it still is there. */
+int t_rule_make(const char *rule);
+int t_rule_del(const char *rule);
+int t_rule_set(const char *rule, const char *attr, const char *value);
+const char *t_rule_get(const char *rule, const char *attr);
+/* How many rings got its hint; -1 if it is not there. */
+long long t_rule_rings(const char *rule);
+/* A rule that is active: "attribute=value attribute=value ...". */
+const char *t_rule(const char *rule, const char *attrs);
+
+/* Whether a ring has a default hint, as fdinfo shows it. */
+bool t_ring_default(const struct t_ring *ring, struct io_locality_hint *hint);
+/* The default of a ring made now: NULL, "none", or why there is no ring. */
+const char *t_new_ring(struct io_locality_hint *hint);
+
+/* Who makes a ring; what is 0 stays as it is. */
+struct t_who {
+	const char *comm;
+	uid_t ruid, euid;
+	const char *cgroup; /* its directory */
+};
+
+/* The flow of the default, which must be below 255; 0: none; -1: it failed. */
+int t_new_ring_as(const struct t_who *who);
 
 /* ---- t_trace.c: a tracing instance of one's own ---- */
 

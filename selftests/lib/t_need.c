@@ -129,6 +129,47 @@ static const char *need_null_blk(void)
 		       "no null_blk with configfs (CONFIG_BLK_DEV_NULL_BLK)";
 }
 
+static const char *need_rules(void)
+{
+	return t_exists(T_RULES) ?
+		       NULL :
+		       "the policy has no rules (CONFIG_CONFIGFS_FS, mounted)";
+}
+
+static const char *need_task_default(void)
+{
+	int ret = t_task_default(NULL);
+
+	return ret ? t_text("no defaults for rings to inherit: %s",
+			    strerror(-ret)) :
+		     NULL;
+}
+
+/* As "cprovctl", for command lines. */
+static const char *need_ctl(void)
+{
+	const char *env = getenv("CPROVCTL"), *path = getenv("PATH");
+	char copy[PATH_MAX];
+
+	if (env) {
+		snprintf(copy, sizeof(copy), "%s", env);
+		setenv("PATH", t_text("%s:%s", dirname(copy), path ? path : ""),
+		       1);
+	}
+	return t_have_program("cprovctl") ? NULL : "no cprovctl: set CPROVCTL";
+}
+
+const char *t_own_program(const char *name)
+{
+	static char path[PATH_MAX + 64];
+	char self[PATH_MAX] = "";
+
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0)
+		return name;
+	snprintf(path, sizeof(path), "%s/%s", dirname(self), name);
+	return path;
+}
+
 bool t_booted_with(const char *option)
 {
 	char line[4096], *word, *save;
@@ -147,6 +188,10 @@ const char *t_need(unsigned int what)
 	int cpus[T_MAX_CPUS];
 	const char *why;
 
+	if (what & T_TASK_DEFAULT)
+		what |= T_KERNEL;
+	if (what & T_RULE)
+		what |= T_POLICY;
 	if (what & T_KERNEL) {
 		why = need_kernel();
 		if (why)
@@ -171,5 +216,17 @@ const char *t_need(unsigned int what)
 		if (why)
 			return why;
 	}
+	if (what & T_RULE) {
+		why = need_rules();
+		if (why)
+			return why;
+	}
+	if (what & T_CTL) {
+		why = need_ctl();
+		if (why)
+			return why;
+	}
+	if (what & T_TASK_DEFAULT)
+		return need_task_default();
 	return NULL;
 }

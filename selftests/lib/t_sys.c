@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -274,6 +275,47 @@ int t_run(const char *const argv[])
 	if (waitpid(pid, &status, 0) < 0)
 		return -errno;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
+}
+
+static void read_all(int fd, char *buf, size_t size)
+{
+	size_t len = 0;
+	ssize_t ret;
+
+	lseek(fd, 0, SEEK_SET);
+	while (len < size - 1 &&
+	       (ret = read(fd, buf + len, size - 1 - len)) > 0)
+		len += ret;
+	buf[len] = '\0';
+	close(fd);
+}
+
+void t_sh(struct t_output *output, const char *fmt, ...)
+{
+	int out = memfd_create("out", MFD_CLOEXEC), status;
+	int err = memfd_create("err", MFD_CLOEXEC);
+	char command[2048];
+	va_list ap;
+	pid_t pid;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof(command), fmt, ap);
+	va_end(ap);
+	memset(output, 0, sizeof(*output));
+	pid = out < 0 || err < 0 ? -1 : t_fork();
+	if (!pid) {
+		dup2(out, STDOUT_FILENO);
+		dup2(err, STDERR_FILENO);
+		execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) < 0)
+		output->status = -errno;
+	else
+		output->status = WIFEXITED(status) ? WEXITSTATUS(status) :
+						     -EINTR;
+	read_all(out, output->out, sizeof(output->out));
+	read_all(err, output->err, sizeof(output->err));
 }
 
 bool t_have_program(const char *name)
