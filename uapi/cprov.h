@@ -34,6 +34,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef __cplusplus
@@ -103,8 +104,8 @@ static inline struct io_locality_hint cprov_hint(unsigned int io_class,
  * cprov_ring_enable_flags - opt a ring in, with what it has to opt in to
  * @cr: Set up, whatever is returned.
  * @ring: An initialised ring.
- * @flags: 0 or IO_LOCALITY_F_BOUNDED_BATCH, which needs a ring with
- *	IORING_SETUP_DEFER_TASKRUN.
+ * @flags: IO_LOCALITY_F_RECEIPTS, and IO_LOCALITY_F_BOUNDED_BATCH, which needs
+ *	a ring with IORING_SETUP_DEFER_TASKRUN.
  * @hint: The default for its requests, or NULL.
  * @slots: The table, or NULL.
  * @nr_slots: Number of entries in @slots.
@@ -162,6 +163,35 @@ static inline int cprov_ring_enable(struct cprov_ring *cr,
 				    unsigned int nr_slots)
 {
 	return cprov_ring_enable_flags(cr, ring, 0, hint, slots, nr_slots);
+}
+
+/**
+ * cprov_task_default - give the rings that this thread creates a default hint
+ * @hint: The hint, or NULL to take it away.
+ *
+ * Threads and processes that it starts inherit it. For launchers: a program that
+ * knows its rings enables them.
+ *
+ * Return: 1 if it is set; 0 if the kernel has no completion provenance; a negative
+ *	errno if it has and refused.
+ */
+static inline int cprov_task_default(const struct io_locality_hint *hint)
+{
+	struct io_locality_register reg;
+	struct io_locality_probe probe;
+	int ret;
+
+	ret = cprov_probe(-1, &probe);
+	if (ret == -EINVAL)
+		return 0;
+	memset(&reg, 0, sizeof(reg));
+	reg.op = IO_LOCALITY_TASK_DEFAULT;
+	if (hint) {
+		reg.flags = IO_LOCALITY_F_DEFAULT;
+		reg.hint = *hint;
+	}
+	ret = cprov_register(-1, &reg);
+	return ret < 0 ? ret : 1;
 }
 
 /**
@@ -260,6 +290,75 @@ static inline void cprov_prep_flags(const struct cprov_ring *cr,
 {
 	if (cr->active)
 		((__u8 *)sqe)[IO_LOCALITY_SQE_FLAGS_OFFSET] = (__u8)flags;
+}
+
+/**
+ * struct cprov_receipt - how a request came back
+ * @done_ns: CLOCK_MONOTONIC when the device's driver was done, 0 = not known.
+ * @flow_id: Flow of its hint.
+ * @cpu: CPU that it was completed on.
+ * @submit_cpu: CPU that it was submitted from, if @reason is known.
+ * @reason: enum io_locality_reason.
+ */
+struct cprov_receipt {
+	uint64_t done_ns;
+	uint32_t flow_id;
+	unsigned int cpu;
+	unsigned int submit_cpu;
+	unsigned int reason;
+};
+
+/**
+ * cprov_cqe_receipt - unpack a receipt
+ * @cqe: A CQE of a ring with IORING_SETUP_CQE32 that was enabled with
+ *	IO_LOCALITY_F_RECEIPTS, of a read or write.
+ * @receipt: Filled in; zero where nothing is known.
+ *
+ * Return: whether there is one: not for a request without a hint, or one that
+ *	no device was needed for.
+ */
+static inline bool cprov_cqe_receipt(const struct io_uring_cqe *cqe,
+				     struct cprov_receipt *receipt)
+{
+	const unsigned int cpu_mask = (1u << (IO_LOCALITY_RECEIPT_SUBMIT_CPU -
+					      IO_LOCALITY_RECEIPT_CPU)) - 1;
+	struct io_locality_receipt raw;
+
+	memcpy(&raw, (const char *)cqe + sizeof(*cqe), sizeof(raw));
+	receipt->done_ns = raw.done_ns;
+	receipt->flow_id = (uint32_t)(raw.info >> IO_LOCALITY_RECEIPT_FLOW);
+	receipt->cpu = (unsigned int)(raw.info >> IO_LOCALITY_RECEIPT_CPU) &
+		       cpu_mask;
+	receipt->submit_cpu = (unsigned int)(raw.info >>
+					     IO_LOCALITY_RECEIPT_SUBMIT_CPU) &
+			      cpu_mask;
+	receipt->reason = (unsigned int)(raw.info >> IO_LOCALITY_RECEIPT_REASON);
+	return raw.done_ns || raw.info;
+}
+
+/**
+ * cprov_ready_ns - device_done_to_userspace_ready of a request, as of now
+ * @receipt: Its receipt; call it right after the CQE was seen.
+ *
+ *	struct cprov_receipt r;
+ *	uint64_t log2_of_ns[64] = { 0 };
+ *
+ *	io_uring_wait_cqe(&ring, &cqe);
+ *	if (cprov_cqe_receipt(cqe, &r) && r.done_ns)
+ *		log2_of_ns[63 - __builtin_clzll(cprov_ready_ns(&r) | 1)]++;
+ *
+ * Return: nanoseconds since the driver was done; 0 if when that was is not known.
+ */
+static inline uint64_t cprov_ready_ns(const struct cprov_receipt *receipt)
+{
+	struct timespec ts;
+	uint64_t now_ns;
+
+	if (!receipt->done_ns)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+	return now_ns - receipt->done_ns;
 }
 
 static inline uint32_t cprov_fnv1a(uint32_t hash, const void *data, size_t len)

@@ -26,14 +26,14 @@
  *
  * 3. Submit. On a ring that opted in, IORING_OP_READ, READV, READ_FIXED,
  *    READ_MULTISHOT, WRITE, WRITEV and WRITE_FIXED, and IORING_OP_URING_CMD to
- *    NVMe and block devices, take their hint from, in this order:
+ *    NVMe take their hint from, in this order:
  *      - the struct that attr_ptr (SQE byte 48) points to, if attr_type_mask
  *        (byte 56) is IORING_RW_ATTR_FLAG_LOCALITY, but for URING_CMD, whose
  *        command is there;
  *      - the slot named by the __u16 at SQE byte 46: n > 0 is slot n - 1;
  *      - the ring's default.
  *    The __u8 at SQE byte 45 holds override flags (IO_LOCALITY_SQE_*).
- *    IORING_OP_FSYNC and IORING_OP_FALLOCATE have the ring's default.
+ *    FSYNC, FALLOCATE, and URING_CMD to block devices have the ring's default.
  *    Naming both a slot and a struct is an error, as is an unknown bit in
  *    attr_type_mask, or an attr_ptr with no bit set.
  *
@@ -49,7 +49,7 @@
  * thread a default hint (IO_LOCALITY_F_DEFAULT; without, takes it away) for the
  * rings that it creates from then on. Threads and processes that it starts inherit
  * it, and exec keeps it, so a launcher can set it for a program; an exec that gains
- * privilege drops it. All reads and writes of such a ring have that hint: it has
+ * privilege drops it. All that a hint is for on such a ring has it: the ring has
  * not opted in, so nothing of its SQEs is looked at, and IO_LOCALITY_ENABLE works
  * as on any other ring and replaces the default. IO_LOCALITY_DISABLE takes it away.
  * A default that may not be used when the ring is created, since the cpuset or the
@@ -70,18 +70,21 @@
  * LIMITS
  *
  * A policy may limit how many requests of a class a user, or a control group,
- * submits in a second. One past that is treated as IO_LOCALITY_CLASS_THROUGHPUT,
- * which is no error.
+ * submits in a second. One past that is treated as if it had no hint, which is no
+ * error.
  *
  * RECEIPTS
  *
- * A ring that opts in with IO_LOCALITY_F_RECEIPTS learns of each request that had
- * a hint how it came back. IO_LOCALITY_CQE_F_REMOTE in cqe->flags says
- * that it was completed on another CPU than the one that put the CQE into the ring.
+ * A ring that opts in with IO_LOCALITY_F_RECEIPTS learns of each read, write and
+ * NVMe command that had a hint how it came back. IO_LOCALITY_CQE_F_REMOTE in
+ * cqe->flags says that it was completed on another CPU than the one that put the
+ * CQE into the ring.
  * With IORING_SETUP_CQE32, cqe->big_cqe is a struct io_locality_receipt. It is all
- * zero if no device was involved, as for data in the page cache. Where a worker
- * stands between the device and the ring, only the flow and the CPU of the
- * completion are known. URING_CMD has the device's result in place of done_ns.
+ * zero where there is none: for a request that ended where it was issued, such as
+ * one that the page cache served, even if that had to wait for a device, and for
+ * READ_MULTISHOT. Where a worker stands between the device and the ring, only the
+ * flow and the CPU of the completion are known. URING_CMD has the device's result
+ * in place of done_ns.
  *
  * HOME
  *
@@ -108,8 +111,10 @@
  *            IO_LOCALITY_CLASS_STEP_CRITICAL on a ring enabled without
  *            CAP_SYS_NICE (unless the sysctl
  *            kernel.completion_provenance_step_critical is 1); ENABLE, UPDATE
- *            or TASK_DEFAULT while the sysctl kernel.completion_provenance is 0, which
- *            makes requests be treated as if their ring had not opted in
+ *            or setting a TASK_DEFAULT while the sysctl
+ *            kernel.completion_provenance is 0, which makes requests be
+ *            treated as if their ring had not opted in
+ *   -EBADF   an op that needs a ring, and fd is none
  *   -EBUSY   IO_LOCALITY_ENABLE on a ring that has opted in
  *   -ENXIO   IO_LOCALITY_UPDATE or _DISABLE on a ring that has not
  *   -EACCES  the ring is restricted and IORING_REGISTER_LOCALITY is not among
@@ -256,6 +261,13 @@ enum io_locality_op {
 	IO_LOCALITY_TASK_DEFAULT = 4,
 };
 
+/* io_locality_probe.ops has one bit for each. */
+#define IO_LOCALITY_OPS_ALL		((1U << IO_LOCALITY_PROBE) | \
+					 (1U << IO_LOCALITY_ENABLE) | \
+					 (1U << IO_LOCALITY_UPDATE) | \
+					 (1U << IO_LOCALITY_DISABLE) | \
+					 (1U << IO_LOCALITY_TASK_DEFAULT))
+
 /* io_locality_register.flags: @hint is given (ENABLE, UPDATE, TASK_DEFAULT). */
 #define IO_LOCALITY_F_DEFAULT		(1U << 0)
 /* io_locality_register.flags: see BATCHES above (ENABLE). */
@@ -273,8 +285,8 @@ enum io_locality_op {
 /**
  * struct io_locality_receipt - how a request came back, in cqe->big_cqe
  * @done_ns: When the driver reported the request done, in nanoseconds of
- *	CLOCK_MONOTONIC; 0 = not known. Of a stack of devices, the topmost that
- *	has requests.
+ *	CLOCK_MONOTONIC, as the initial time namespace has it; 0 = not known. Of a
+ *	stack of devices, the topmost that has requests.
  * @info: The IO_LOCALITY_RECEIPT_* fields.
  */
 struct io_locality_receipt {
@@ -290,9 +302,12 @@ struct io_locality_receipt {
 
 /**
  * enum io_locality_reason - why a completion ran where it did
- * @IO_LOCALITY_REASON_UNKNOWN: A worker stood between. done_ns and the submit CPU
- *	are 0 then.
+ * @IO_LOCALITY_REASON_UNKNOWN: Not known: a worker stood between, the driver does not
+ *	say, or it failed before a device had it. done_ns and the submit CPU are 0
+ *	then.
  * @IO_LOCALITY_REASON_NO_POLICY: No policy was loaded: as without a hint.
+ * @IO_LOCALITY_REASON_OVER_LIMIT: The policy admitted no more of its class: as
+ *	without a hint.
  * @IO_LOCALITY_REASON_STEERED: Sent to the home CPU.
  * @IO_LOCALITY_REASON_AT_HOME: It was on the home CPU, perhaps since it had been
  *	given the home's hardware queue.
@@ -307,27 +322,25 @@ struct io_locality_receipt {
  * @IO_LOCALITY_REASON_RQ_AFFINITY: The device's rq_affinity is 0.
  * @IO_LOCALITY_REASON_ISOLATED: The home CPU is isolated and was not named.
  * @IO_LOCALITY_REASON_DISABLED: The administrator switched steering off.
- * @IO_LOCALITY_REASON_OVER_LIMIT: The policy admitted no more of its class: it was
- *	treated as IO_LOCALITY_CLASS_THROUGHPUT.
  *
- * More may be added.
+ * More may be added. 0 is none: there is no receipt.
  */
 enum io_locality_reason {
-	IO_LOCALITY_REASON_UNKNOWN	= 0,
-	IO_LOCALITY_REASON_NO_POLICY	= 1,
-	IO_LOCALITY_REASON_STEERED	= 2,
-	IO_LOCALITY_REASON_AT_HOME	= 3,
-	IO_LOCALITY_REASON_SHARED_CACHE	= 4,
-	IO_LOCALITY_REASON_SAME_NODE	= 5,
-	IO_LOCALITY_REASON_CLASS	= 6,
-	IO_LOCALITY_REASON_EXPIRED	= 7,
-	IO_LOCALITY_REASON_OFFLINE	= 8,
-	IO_LOCALITY_REASON_POLLED	= 9,
-	IO_LOCALITY_REASON_THREADED_IRQS = 10,
-	IO_LOCALITY_REASON_RQ_AFFINITY	= 11,
-	IO_LOCALITY_REASON_ISOLATED	= 12,
-	IO_LOCALITY_REASON_DISABLED	= 13,
-	IO_LOCALITY_REASON_OVER_LIMIT	= 14,
+	IO_LOCALITY_REASON_UNKNOWN	= 1,
+	IO_LOCALITY_REASON_NO_POLICY	= 2,
+	IO_LOCALITY_REASON_OVER_LIMIT	= 3,
+	IO_LOCALITY_REASON_STEERED	= 4,
+	IO_LOCALITY_REASON_AT_HOME	= 5,
+	IO_LOCALITY_REASON_SHARED_CACHE	= 6,
+	IO_LOCALITY_REASON_SAME_NODE	= 7,
+	IO_LOCALITY_REASON_CLASS	= 8,
+	IO_LOCALITY_REASON_EXPIRED	= 9,
+	IO_LOCALITY_REASON_OFFLINE	= 10,
+	IO_LOCALITY_REASON_POLLED	= 11,
+	IO_LOCALITY_REASON_THREADED_IRQS = 12,
+	IO_LOCALITY_REASON_RQ_AFFINITY	= 13,
+	IO_LOCALITY_REASON_ISOLATED	= 14,
+	IO_LOCALITY_REASON_DISABLED	= 15,
 };
 
 /* io_locality_probe.state */
@@ -344,7 +357,7 @@ enum io_locality_reason {
  * @hint_flags: io_locality_hint.flags that the kernel accepts.
  * @sqe_flags: Override flags that the kernel accepts.
  * @enable_flags: io_locality_register.flags that ENABLE accepts.
- * @__reserved0: Zero.
+ * @ops: The ops that the kernel knows, 1 << enum io_locality_op each.
  * @__reserved: Zero.
  */
 struct io_locality_probe {
@@ -355,7 +368,7 @@ struct io_locality_probe {
 	__u32	hint_flags;
 	__u32	sqe_flags;
 	__u32	enable_flags;
-	__u32	__reserved0;
+	__u32	ops;
 	__u64	__reserved[3];
 };
 
