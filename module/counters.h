@@ -10,6 +10,8 @@
 
 #include <linux/completion_provenance.h>
 
+#include "limits.h"
+
 /**
  * enum cprov_kind - what was decided
  * @CPROV_KIND_QUEUE: Whose hardware queue a request uses.
@@ -24,7 +26,8 @@ enum cprov_kind {
 
 #define CPROV_NR_DECISIONS \
 	(CPROV_NR_KINDS * IO_LOCALITY_NR_CLASSES * CPROV_NR_REASONS)
-#define CPROV_NR_COUNTERS	(CPROV_NR_DECISIONS + CPROV_NR_DEFERRALS)
+#define CPROV_NR_COUNTERS \
+	(CPROV_NR_DECISIONS + CPROV_NR_DEFERRALS + CPROV_NR_PAYERS)
 
 /**
  * cprov_decision_counter - the counter of a decision
@@ -53,6 +56,17 @@ static inline unsigned int cprov_decision_counter(enum cprov_kind kind,
 static inline unsigned int cprov_deferral_counter(enum cprov_deferral where)
 {
 	return CPROV_NR_DECISIONS + where;
+}
+
+/**
+ * cprov_over_limit_counter - the counter of what was not admitted
+ * @out_of: the kind of account that had nothing left
+ *
+ * Return: an index below CPROV_NR_COUNTERS.
+ */
+static inline unsigned int cprov_over_limit_counter(enum cprov_payer out_of)
+{
+	return CPROV_NR_DECISIONS + CPROV_NR_DEFERRALS + out_of;
 }
 
 void cprov_count(unsigned int counter);

@@ -16,8 +16,10 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/topology.h>
+#include <linux/user_namespace.h>
 
 #include "counters.h"
+#include "limits.h"
 #include "llc.h"
 #include "policy.h"
 #include "rulefs.h"
@@ -107,6 +109,12 @@ static const struct cgroup *cprov_current_cgroup(void)
 {
 	return task_dfl_cgroup(current);
 }
+
+/* Not 0, but for the root. */
+static u64 cprov_cgroup_number(const struct cgroup *cgroup)
+{
+	return cgroup->level ? cgroup_id(cgroup) : 0;
+}
 #else
 static const char *cprov_ancestor(const struct cprov_creator *who,
 				  unsigned int level)
@@ -117,6 +125,11 @@ static const char *cprov_ancestor(const struct cprov_creator *who,
 static const struct cgroup *cprov_current_cgroup(void)
 {
 	return NULL;
+}
+
+static u64 cprov_cgroup_number(const struct cgroup *cgroup)
+{
+	return 0;
 }
 #endif
 
@@ -135,6 +148,71 @@ static bool cprov_default_of_ring(struct io_locality_hint *hint)
 	return cprov_rules_hint(&who, hint);
 }
 
+/* What a request of a class takes from the accounts of who submits it. */
+static unsigned int cprov_limits_of(u16 class)
+{
+	unsigned int limits = 0;
+
+	if (class == IO_LOCALITY_CLASS_STEP_CRITICAL)
+		limits |= BIT(CPROV_LIMIT_STEP_CRITICAL);
+	if (class < IO_LOCALITY_NR_CLASSES &&
+	    READ_ONCE(cprov_knobs.steer_classes) & BIT(class))
+		limits |= BIT(CPROV_LIMIT_STEERED);
+	return READ_ONCE(cprov_knobs.enabled) ? limits : 0;
+}
+
+static struct cprov_rates cprov_rates_now(void)
+{
+	struct cprov_rates rates;
+	unsigned int payer, limit;
+
+	for (payer = 0; payer < CPROV_NR_PAYERS; payer++) {
+		for (limit = 0; limit < CPROV_NR_LIMITS; limit++)
+			rates.per_second[payer][limit] =
+				READ_ONCE(cprov_knobs.limits.per_second[payer][limit]);
+	}
+	return rates;
+}
+
+/*
+ * Whoever owns a user namespace has its users, and as many as are in it: the owner
+ * of the outermost one pays for them all.
+ */
+static kuid_t cprov_paying_user(void)
+{
+	const struct user_namespace *ns = current_user_ns();
+	kuid_t user = current_uid();
+
+	for (; ns != &init_user_ns; ns = ns->parent)
+		user = ns->owner;
+	return user;
+}
+
+static unsigned int cprov_admit_requests(u16 class, unsigned int nr)
+{
+	const struct cgroup *cgroup = cprov_current_cgroup();
+	struct cprov_rates rates = cprov_rates_now();
+	const struct cprov_request request = {
+		.payers = {
+			[CPROV_PAYER_USER]	= __kuid_val(cprov_paying_user()),
+			[CPROV_PAYER_CGROUP]	= cprov_cgroup_number(cgroup),
+		},
+		.limits = cprov_limits_of(class),
+		.nr	= nr,
+	};
+	enum cprov_payer out_of;
+
+	/* The root is everybody: no controller limits it. */
+	if (!request.payers[CPROV_PAYER_CGROUP])
+		memset(rates.per_second[CPROV_PAYER_CGROUP], 0,
+		       sizeof(rates.per_second[CPROV_PAYER_CGROUP]));
+	nr = cprov_limits_admit(&request, &rates, ktime_get_ns(), &out_of);
+	/* One request is asked for, and the others on stock. */
+	if (!nr)
+		cprov_count(cprov_over_limit_counter(out_of));
+	return nr;
+}
+
 static const struct cprov_ops cprov_policy_ops = {
 	.version	= CPROV_OPS_VERSION,
 	.size		= sizeof(struct cprov_ops),
@@ -143,6 +221,7 @@ static const struct cprov_ops cprov_policy_ops = {
 	.deferred	= cprov_deferred,
 	.window_ns	= cprov_window_ns,
 	.ring_default	= cprov_default_of_ring,
+	.admit		= cprov_admit_requests,
 };
 
 static int __init cprov_policy_init(void)
@@ -166,6 +245,7 @@ static int __init cprov_policy_init(void)
 
 err_ops:
 	cprov_unregister_ops(&cprov_policy_ops);
+	cprov_limits_exit();
 err_sysfs:
 	cprov_sysfs_exit();
 	return ret;
@@ -176,6 +256,7 @@ static void __exit cprov_policy_exit(void)
 	cprov_rulefs_exit();
 	/* When this returns no CPU decides anything any more. */
 	cprov_unregister_ops(&cprov_policy_ops);
+	cprov_limits_exit();
 	cprov_sysfs_exit();
 }
 

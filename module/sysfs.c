@@ -22,6 +22,16 @@ struct cprov_knobs cprov_knobs __read_mostly = {
 		[IO_LOCALITY_CLASS_STEP_CRITICAL] = 100 * USEC_PER_MSEC,
 		[IO_LOCALITY_CLASS_PREFETCH]	  = 10 * USEC_PER_MSEC,
 	},
+	.limits.per_second = {
+		[CPROV_PAYER_USER] = {
+			[CPROV_LIMIT_STEP_CRITICAL]	= 100000,
+			[CPROV_LIMIT_STEERED]		= 200000,
+		},
+		[CPROV_PAYER_CGROUP] = {
+			[CPROV_LIMIT_STEP_CRITICAL]	= 100000,
+			[CPROV_LIMIT_STEERED]		= 200000,
+		},
+	},
 };
 
 /* A file that is one of many: @index says which. */
@@ -130,9 +140,60 @@ static const struct attribute_group cprov_window_group = {
 	.attrs	= cprov_window_attrs,
 };
 
+/* The files' index is that of the limit in all accounts' limits. */
+#define CPROV_LIMIT_FILES	(CPROV_NR_PAYERS * CPROV_NR_LIMITS)
+
+static unsigned int *cprov_limit_of(unsigned int index)
+{
+	return &cprov_knobs.limits.per_second[index / CPROV_NR_LIMITS]
+					     [index % CPROV_NR_LIMITS];
+}
+
+static ssize_t limit_show(struct kobject *kobj, struct kobj_attribute *attr,
+			  char *buf)
+{
+	unsigned int *limit = cprov_limit_of(cprov_attribute_index(attr));
+
+	return sysfs_emit(buf, "%u\n", READ_ONCE(*limit));
+}
+
+static ssize_t limit_store(struct kobject *kobj, struct kobj_attribute *attr,
+			   const char *buf, size_t count)
+{
+	unsigned int *limit = cprov_limit_of(cprov_attribute_index(attr));
+	unsigned int value;
+	int ret;
+
+	ret = cprov_parse_uint(buf, UINT_MAX, &value);
+	if (ret)
+		return ret;
+	WRITE_ONCE(*limit, value);
+	return count;
+}
+
+static const char *const cprov_limit_names[CPROV_LIMIT_FILES] = {
+	[CPROV_PAYER_USER * CPROV_NR_LIMITS +
+	 CPROV_LIMIT_STEP_CRITICAL]	= "user_step_critical",
+	[CPROV_PAYER_USER * CPROV_NR_LIMITS +
+	 CPROV_LIMIT_STEERED]		= "user_steered",
+	[CPROV_PAYER_CGROUP * CPROV_NR_LIMITS +
+	 CPROV_LIMIT_STEP_CRITICAL]	= "cgroup_step_critical",
+	[CPROV_PAYER_CGROUP * CPROV_NR_LIMITS +
+	 CPROV_LIMIT_STEERED]		= "cgroup_steered",
+};
+
+static struct cprov_attribute cprov_limits[CPROV_LIMIT_FILES];
+static struct attribute *cprov_limit_attrs[CPROV_LIMIT_FILES + 1];
+
+static const struct attribute_group cprov_limit_group = {
+	.name	= "limits",
+	.attrs	= cprov_limit_attrs,
+};
+
 static const struct attribute_group *cprov_root_groups[] = {
 	&cprov_knob_group,
 	&cprov_window_group,
+	&cprov_limit_group,
 	NULL
 };
 
@@ -175,9 +236,23 @@ static const struct attribute_group cprov_deferral_group = {
 	.attrs	= cprov_deferral_attrs,
 };
 
+static const char *const cprov_payer_names[CPROV_NR_PAYERS] = {
+	[CPROV_PAYER_USER]	= "user",
+	[CPROV_PAYER_CGROUP]	= "cgroup",
+};
+
+static struct cprov_attribute cprov_over_limits[CPROV_NR_PAYERS];
+static struct attribute *cprov_over_limit_attrs[CPROV_NR_PAYERS + 1];
+
+static const struct attribute_group cprov_over_limit_group = {
+	.name	= "over_limit",
+	.attrs	= cprov_over_limit_attrs,
+};
+
 static const struct attribute_group *cprov_counter_groups[] = {
 	&cprov_reset_group,
 	&cprov_deferral_group,
+	&cprov_over_limit_group,
 	NULL
 };
 
@@ -227,6 +302,18 @@ static struct attribute *cprov_window_file(struct cprov_attribute *file,
 	return &file->kattr.attr;
 }
 
+static struct attribute *cprov_limit_file(struct cprov_attribute *file,
+					  unsigned int index)
+{
+	file->kattr = (struct kobj_attribute) {
+		.attr = { .name = cprov_limit_names[index], .mode = 0644 },
+		.show = limit_show,
+		.store = limit_store,
+	};
+	file->index = index;
+	return &file->kattr.attr;
+}
+
 static void cprov_fill_class_dir(struct cprov_class_dir *dir,
 				 enum cprov_kind kind, unsigned int class)
 {
@@ -245,7 +332,7 @@ static void cprov_fill_class_dir(struct cprov_class_dir *dir,
 /* The tables of attributes, from the tables of names. */
 static void cprov_fill_tables(void)
 {
-	unsigned int class, kind, where;
+	unsigned int class, kind, where, limit, payer;
 
 	for (class = 0; class < IO_LOCALITY_NR_CLASSES; class++)
 		cprov_window_attrs[class] =
@@ -256,6 +343,16 @@ static void cprov_fill_tables(void)
 			cprov_counter_file(&cprov_deferrals[where],
 					   cprov_deferral_names[where],
 					   cprov_deferral_counter(where));
+
+	for (limit = 0; limit < CPROV_LIMIT_FILES; limit++)
+		cprov_limit_attrs[limit] =
+			cprov_limit_file(&cprov_limits[limit], limit);
+
+	for (payer = 0; payer < CPROV_NR_PAYERS; payer++)
+		cprov_over_limit_attrs[payer] =
+			cprov_counter_file(&cprov_over_limits[payer],
+					   cprov_payer_names[payer],
+					   cprov_over_limit_counter(payer));
 
 	for (kind = 0; kind < CPROV_NR_KINDS; kind++) {
 		struct cprov_kind_dir *dir = &cprov_kind_dirs[kind];

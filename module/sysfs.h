@@ -8,12 +8,15 @@
 #include <linux/completion_provenance.h>
 #include <linux/types.h>
 
+#include "limits.h"
+
 /**
  * struct cprov_knobs - what the administrator may turn
  * @enabled: Steer at all.
  * @steer_classes: BIT(class) of each class that is worth steering.
  * @window_us: Active window of each class, in microseconds from submission,
  *	for hints that name none; 0 = none, such requests are not steered.
+ * @limits: Requests a second that are admitted with their class.
  *
  * Each is a word of its own, written by its file with WRITE_ONCE() and read by
  * decisions on any CPU with READ_ONCE(). A decision that runs while a knob is
@@ -24,6 +27,7 @@ struct cprov_knobs {
 	bool		enabled;
 	unsigned int	steer_classes;
 	u32		window_us[IO_LOCALITY_NR_CLASSES];
+	struct cprov_rates limits;
 };
 
 extern struct cprov_knobs cprov_knobs;

@@ -156,6 +156,85 @@ T_TEST_F(helper, writes_where_the_kernel_reads)
 	EXPECT_EQ(-EINVAL, submit(self));
 }
 
+static bool default_is_set(void)
+{
+	struct io_uring ring;
+	struct cprov_ring cr;
+	int ret;
+
+	if (io_uring_queue_init(1, &ring, 0))
+		return false;
+	cr.fd = ring.ring_fd;
+	cr.active = true;
+	/* Only a ring that has one can be opted out without having opted in. */
+	ret = cprov_ring_disable(&cr);
+	io_uring_queue_exit(&ring);
+	return !ret;
+}
+
+T_TEST_F(helper, sets_a_default)
+{
+	struct io_locality_hint hint =
+		cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
+
+	T_NEED(T_KERNEL);
+	EXPECT_FALSE(default_is_set());
+	EXPECT_EQ(1, cprov_task_default(&hint));
+	EXPECT_TRUE(default_is_set());
+	hint.io_class = IO_LOCALITY_NR_CLASSES;
+	EXPECT_EQ(-EINVAL, cprov_task_default(&hint));
+	EXPECT_TRUE(default_is_set());
+	EXPECT_EQ(1, cprov_task_default(NULL));
+	EXPECT_FALSE(default_is_set());
+}
+
+T_TEST_F(helper, unpacks_receipts)
+{
+	struct io_locality_hint hint =
+		cprov_hint(IO_LOCALITY_CLASS_LATENCY, T_LONG_US);
+	static alignas(4096) char buf[4096];
+	struct cprov_receipt receipt;
+	struct io_uring_cqe *cqe;
+	struct io_uring ring;
+	struct t_dev dev;
+	int fd;
+
+	T_NEED(T_KERNEL | T_ROOT | T_NULL_BLK | T_POLICY | T_STEERING);
+	T_OK(t_null_blk(&dev, ""));
+	fd = t_dev_open(&dev, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, t_pin(0));
+	hint.flow_id = 0xffffffff;
+	ASSERT_EQ(0, io_uring_queue_init(4, &ring, IORING_SETUP_CQE32));
+	ASSERT_EQ(1, cprov_ring_enable_flags(&self->cr, &ring,
+					     IO_LOCALITY_F_RECEIPTS, &hint,
+					     NULL, 0));
+	for (int hinted = 1; hinted >= 0; hinted--) {
+		struct io_uring_sqe *sqe = io_uring_get_sqe(&ring);
+
+		io_uring_prep_read(sqe, fd, buf, sizeof(buf), 0);
+		cprov_prep_flags(&self->cr, sqe,
+				 hinted ? 0 : IO_LOCALITY_SQE_NONE);
+		ASSERT_EQ(1, io_uring_submit_and_wait(&ring, 1));
+		ASSERT_EQ(0, io_uring_peek_cqe(&ring, &cqe));
+		EXPECT_EQ(sizeof(buf), cqe->res);
+		EXPECT_EQ(hinted, cprov_cqe_receipt(cqe, &receipt));
+		if (hinted) {
+			EXPECT_EQ(0xffffffff, receipt.flow_id);
+			EXPECT_EQ(0, receipt.cpu);
+			EXPECT_EQ(0, receipt.submit_cpu);
+			EXPECT_EQ(IO_LOCALITY_REASON_AT_HOME, receipt.reason);
+			EXPECT_LT(0, cprov_ready_ns(&receipt));
+			EXPECT_GT(T_TIMEOUT * 1000000000ull,
+				  cprov_ready_ns(&receipt));
+		} else {
+			EXPECT_EQ(0, cprov_ready_ns(&receipt));
+		}
+		io_uring_cqe_seen(&ring, cqe);
+	}
+	io_uring_queue_exit(&ring);
+}
+
 /* Stable over builds and machines: flows are compared across them. */
 T_TEST_F(helper, flow_ids)
 {

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The limits: past them a request is treated as without a hint, which is counted and
+ * stands in its receipt, and nobody else pays for it.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "t_harness.h"
+
+#define NOBODY 65534
+#define KNOBS "/sys/kernel/completion_provenance/limits/"
+#define OVER "/sys/kernel/completion_provenance/counters/over_limit/"
+#define NR 300
+
+FIXTURE(limit)
+{
+	struct t_trace trace;
+	struct t_dev dev;
+	int fd;
+};
+
+static const char *const knobs[] = {
+	"user_step_critical",
+	"user_steered",
+	"cgroup_step_critical",
+	"cgroup_steered",
+};
+
+FIXTURE_SETUP(limit)
+{
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
+	T_OK(t_null_blk(&self->dev, ""));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
+	/* Nothing is limited but what the test limits. */
+	for (size_t i = 0; i < T_ARRAY_SIZE(knobs); i++)
+		ASSERT_EQ(0, t_set(t_text(KNOBS "%s", knobs[i]), "0"));
+}
+
+FIXTURE_TEARDOWN(limit)
+{
+	t_undo_all();
+}
+
+struct sent {
+	long long ms; /* it took */
+	int over; /* receipts that say so */
+	int failed;
+};
+
+/* So many reads of a class, one after the other. */
+static int send(FIXTURE_DATA(limit) * self, unsigned int cls, struct sent *sent)
+{
+	static alignas(4096) char buf[4096];
+	struct io_locality_hint hint = t_hint_of(cls, -1, 5);
+	struct t_ring ring;
+	__u64 big[2];
+
+	memset(sent, 0, sizeof(*sent));
+	if (t_ring_init(&ring, 4, IORING_SETUP_CQE32) ||
+	    t_enable_receipts(&ring, &hint))
+		return -1;
+	sent->ms = t_now_ms();
+	for (int i = 0; i < NR; i++) {
+		struct io_uring_sqe *sqe = t_sqe(&ring);
+		struct io_uring_cqe cqe;
+
+		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
+		if (t_submit(&ring, 1) || !t_cqe_big(&ring, &cqe, big))
+			return -1;
+		sent->failed += cqe.res != sizeof(buf);
+		sent->over += big[1] >> IO_LOCALITY_RECEIPT_REASON ==
+			      IO_LOCALITY_REASON_OVER_LIMIT;
+	}
+	sent->ms = t_now_ms() - sent->ms;
+	t_ring_exit(&ring);
+	return 0;
+}
+
+static long long counted(const char *payer)
+{
+	return t_read_num(-1, OVER "%s", payer);
+}
+
+T_TEST_F(limit, of_a_user)
+{
+	long long before = counted("user"), hinted;
+	struct sent sent;
+
+	ASSERT_LE(0, before);
+	ASSERT_EQ(0, t_set(KNOBS "user_step_critical", "10"));
+	t_trace_start(&self->trace);
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_STEP_CRITICAL, &sent));
+	T_OK(t_trace_load(&self->trace));
+	hinted = t_count(&self->trace, "cprov_complete", "class",
+			 IO_LOCALITY_CLASS_STEP_CRITICAL);
+	EXPECT_EQ(0, sent.failed);
+	/* Ten a second, and what an account may have saved. */
+	EXPECT_LE(NR - 10 * sent.ms / 1000 - 3, sent.over);
+	/* What the receipts, the requests and the counter say is the same. */
+	EXPECT_EQ(NR - sent.over, hinted);
+	EXPECT_EQ(sent.over, counted("user") - before);
+	/* Of other classes there is no limit. */
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
+	EXPECT_EQ(0, sent.over);
+}
+
+T_TEST_F(limit, of_what_is_steered)
+{
+	struct sent sent;
+
+	ASSERT_EQ(0, t_set(KNOBS "user_steered", "10"));
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
+	EXPECT_LE(NR - 10 * sent.ms / 1000 - 3, sent.over);
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_STEP_CRITICAL, &sent));
+	EXPECT_LE(NR - 10 * sent.ms / 1000 - 3, sent.over);
+	/* Nobody sends an interrupt for these. */
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_PREFETCH, &sent));
+	EXPECT_EQ(0, sent.over);
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_THROUGHPUT, &sent));
+	EXPECT_EQ(0, sent.over);
+}
+
+T_TEST_F(limit, none)
+{
+	struct sent sent;
+
+	for (unsigned int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
+		ASSERT_EQ(0, send(self, cls, &sent));
+		EXPECT_EQ(0, sent.over);
+	}
+}
+
+/* One user has nothing left, and another all of it. */
+T_TEST_F(limit, each_user_has_its_own)
+{
+	struct sent sent;
+	int status;
+	pid_t pid;
+
+	/* An account saves as much as one second of this, at most. */
+	ASSERT_EQ(0, t_set(KNOBS "user_steered", "1"));
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
+	EXPECT_LT(NR / 2, sent.over);
+	pid = t_fork();
+	if (!pid) {
+		if (setresuid(NOBODY, NOBODY, NOBODY) ||
+		    send(self, IO_LOCALITY_CLASS_LATENCY, &sent))
+			_exit(100);
+		/* At least one was admitted, though no second has passed. */
+		_exit(sent.over < NR ? 0 : 1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
+static void rmdir_undo(const char *dir)
+{
+	rmdir(dir);
+}
+
+static void leave_cgroup(const char *procs)
+{
+	t_write(procs, "0");
+}
+
+T_TEST_F(limit, of_a_cgroup)
+{
+	static const char *const roots[] = { "/sys/fs/cgroup",
+					     "/sys/fs/cgroup/unified" };
+	const char *root = NULL;
+	struct sent sent;
+	long long before = counted("cgroup");
+
+	for (size_t i = 0; i < T_ARRAY_SIZE(roots); i++)
+		if (t_exists("%s/cgroup.procs", roots[i]) &&
+		    t_exists("%s/cgroup.controllers", roots[i]))
+			root = roots[i];
+	if (!root)
+		T_SKIP("no cgroup2 file system");
+	ASSERT_EQ(0, t_set(KNOBS "cgroup_steered", "10"));
+	/* The root has no limit, as with other controllers. */
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
+	EXPECT_EQ(0, sent.over);
+
+	ASSERT_EQ(0, mkdir(t_text("%s/cprov_limit", root), 0755));
+	t_undo(rmdir_undo, t_text("%s/cprov_limit", root));
+	ASSERT_EQ(0, t_write(t_text("%s/cprov_limit/cgroup.procs", root), "0"));
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
+	leave_cgroup(t_text("%s/cgroup.procs", root));
+	EXPECT_LE(NR - 10 * sent.ms / 1000 - 3, sent.over);
+	EXPECT_EQ(sent.over, counted("cgroup") - before);
+}
+
+T_TEST_F(limit, bad_input)
+{
+	static const char *const bad[] = { "-1", "x", "", "1 2", "4294967296" };
+
+	for (size_t i = 0; i < T_ARRAY_SIZE(knobs); i++) {
+		for (size_t j = 0; j < T_ARRAY_SIZE(bad); j++)
+			T_EXPECT_TRUE(t_write(t_text(KNOBS "%s", knobs[i]),
+					      "%s", bad[j]) < 0 ||
+					      !*bad[j],
+				      "%s = '%s'", knobs[i], bad[j]);
+		EXPECT_EQ(0, t_read_num(-1, KNOBS "%s", knobs[i]));
+	}
+}
+
+TEST_HARNESS_MAIN
