@@ -24,7 +24,7 @@ static void remove_dir(const char *dir)
 }
 
 /* Those of the test, which has deleted all before. */
-static void flush(const char *arg)
+static void delete_rules(const char *arg)
 {
 	struct t_output o;
 
@@ -38,8 +38,8 @@ FIXTURE_SETUP(rules)
 	t_sh(&self->o, "cprovctl rules save");
 	if (self->o.status || *self->o.out)
 		T_SKIP("there are rules already, which would be lost");
-	t_undo(flush, "");
-	strcpy(self->dir, "/tmp/cprov-XXXXXX");
+	t_undo(delete_rules, "");
+	snprintf(self->dir, sizeof(self->dir), "/tmp/cprov-XXXXXX");
 	ASSERT_NE(NULL, mkdtemp(self->dir));
 	t_undo(remove_dir, self->dir);
 }
@@ -277,7 +277,7 @@ T_TEST_F(rules, load_all_or_none)
 		ASSERT_EQ(0, fclose(file));
 		t_sh(&self->o, "cprovctl rules load %s", path);
 		T_EXPECT_EQ(1, self->o.status, "file %zu", i);
-		T_EXPECT_TRUE(strstr(self->o.err, files[i].said) != NULL,
+		T_EXPECT_TRUE(!!strstr(self->o.err, files[i].said),
 			      "file %zu: %s", i, self->o.err);
 		T_EXPECT_TRUE(!t_exists(T_RULES "/good"), "file %zu", i);
 		EXPECT_STREQ("9", t_rule_get("there", "flow_id"));

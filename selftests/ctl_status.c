@@ -12,7 +12,7 @@
 T_FIXTURE(status, T_KERNEL | T_ROOT | T_CTL | T_POLICY | T_TASK_DEFAULT)
 T_FIXTURE(old_kernel, T_CTL)
 
-static const char *jq(struct t_output *o, const char *filter)
+static const char *member(struct t_output *o, const char *filter)
 {
 	t_sh(o, "cprovctl status --json | jq -r '%s'", filter);
 	o->out[strcspn(o->out, "\n")] = '\0';
@@ -61,19 +61,19 @@ T_TEST_F(status, says_it_in_json)
 
 	if (!t_have_program("jq"))
 		T_SKIP("no jq");
-	EXPECT_STREQ("true", jq(&o, ".kernel.supported"));
+	EXPECT_STREQ("true", member(&o, ".kernel.supported"));
 	EXPECT_STREQ(t_text("%d", IO_LOCALITY_ABI_VERSION),
-		     jq(&o, ".kernel.abi"));
-	EXPECT_STREQ("true", jq(&o, ".kernel.hints"));
-	EXPECT_STREQ("true", jq(&o, ".kernel.step_critical"));
-	EXPECT_STREQ("true", jq(&o, ".kernel.task_default"));
+		     member(&o, ".kernel.abi"));
+	EXPECT_STREQ("true", member(&o, ".kernel.hints"));
+	EXPECT_STREQ("true", member(&o, ".kernel.step_critical"));
+	EXPECT_STREQ("true", member(&o, ".kernel.task_default"));
 	EXPECT_STREQ(t_text("%d", IO_LOCALITY_MAX_SLOTS),
-		     jq(&o, ".kernel.max_slots"));
-	EXPECT_STREQ("true", jq(&o, ".policy.loaded"));
-	EXPECT_STREQ("1", jq(&o, ".policy.knobs.enabled"));
+		     member(&o, ".kernel.max_slots"));
+	EXPECT_STREQ("true", member(&o, ".policy.loaded"));
+	EXPECT_STREQ("1", member(&o, ".policy.knobs.enabled"));
 	EXPECT_STREQ("latency step_critical",
-		     jq(&o, ".policy.knobs.steer_classes"));
-	EXPECT_STREQ("0", jq(&o, ".rules.total"));
+		     member(&o, ".policy.knobs.steer_classes"));
+	EXPECT_STREQ("0", member(&o, ".rules.total"));
 	/* The option may be on either side of the command. */
 	t_sh(&o, "cprovctl --json status | jq -e .kernel");
 	EXPECT_EQ(0, o.status);

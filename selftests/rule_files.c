@@ -169,7 +169,7 @@ T_TEST_F(rule, is_not_changed_while_it_holds)
 			    attrs[i].attr);
 		EXPECT_STREQ(before, get(attrs[i].attr));
 	}
-	/* To be what it is is no change. */
+	/* It is already: no change. */
 	EXPECT_EQ(0, set("active", "1"));
 	EXPECT_EQ(0, set("active", "0"));
 	EXPECT_EQ(0, set("active", "0"));

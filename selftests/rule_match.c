@@ -194,14 +194,16 @@ T_TEST_F(rule, only_if_all_conditions_hold)
 T_TEST_F(rule, gives_all_of_its_hint)
 {
 	struct io_locality_hint hint;
-	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus), node = -1;
 
-	T_OK(t_rule(R,
-		    t_text("comm=cprov-db class=prefetch budget_us=123 "
-			   "flow_id=4000000000 home_cpu=%d home_node=%d",
-			   cpus[nr - 1],
-			   t_nr_nodes() > 1 ? t_node_of(cpus[nr - 1]) : -1)));
+	if (t_nr_nodes() > 1)
+		node = t_node_of(cpus[nr - 1]);
+	T_OK(t_rule(
+		R,
+		"comm=cprov-db class=prefetch budget_us=123 flow_id=4000000000"));
 	ASSERT_EQ(0, t_rule_set(R, "active", "0"));
+	ASSERT_EQ(0, t_rule_set(R, "home_cpu", t_text("%d", cpus[nr - 1])));
+	ASSERT_EQ(0, t_rule_set(R, "home_node", t_text("%d", node)));
 	ASSERT_EQ(0, t_rule_set(R, "flags", "follow_task anti_migrate"));
 	ASSERT_EQ(0, t_rule_set(R, "active", "1"));
 	ASSERT_EQ(0, prctl(PR_SET_NAME, "cprov-db"));
@@ -210,6 +212,7 @@ T_TEST_F(rule, gives_all_of_its_hint)
 	EXPECT_EQ(123, hint.budget_us);
 	EXPECT_EQ(4000000000u, hint.flow_id);
 	EXPECT_EQ(cpus[nr - 1], hint.home_cpu);
+	EXPECT_EQ(node, hint.home_node);
 	EXPECT_EQ(IO_LOCALITY_FOLLOW_TASK | IO_LOCALITY_ANTI_MIGRATE,
 		  hint.flags);
 }
@@ -304,8 +307,9 @@ T_TEST_F(rule, reads_of_a_plain_program_have_the_hint)
 	EXPECT_EQ(NULL,
 		  t_find(&trace, "cprov_complete", "dev", (long long)dev.dev));
 
-	T_OK(t_rule(R, "comm=plain_read class=step_critical "
-		       "flow_id=777 budget_us=60000000"));
+	T_OK(t_rule(
+		R,
+		"comm=plain_read class=step_critical flow_id=777 budget_us=60000000"));
 	t_trace_start(&trace);
 	t_sh(&o, "%s %s", t_own_program("plain_read"), dev.path);
 	T_EXPECT_EQ(0, o.status, "%s", o.err);

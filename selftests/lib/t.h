@@ -181,9 +181,6 @@ void t_sqe_flags(struct io_uring_sqe *sqe, unsigned int flags);
 void t_sqe_attr(struct io_uring_sqe *sqe, const void *ptr, __u64 mask);
 void t_sqe_hint(struct io_uring_sqe *sqe, const struct io_locality_hint *hint);
 
-/* IO_LOCALITY_TASK_DEFAULT, of this thread; NULL takes it away. */
-int t_task_default(const struct io_locality_hint *hint);
-
 /* ---- t_rule.c: rules, and the hint that a new ring gets ---- */
 
 #define T_RULES "/sys/kernel/config/completion_provenance"

@@ -151,16 +151,3 @@ void t_sqe_hint(struct io_uring_sqe *sqe, const struct io_locality_hint *hint)
 {
 	t_sqe_attr(sqe, hint, IORING_RW_ATTR_FLAG_LOCALITY);
 }
-
-int t_task_default(const struct io_locality_hint *hint)
-{
-	struct io_locality_register reg;
-
-	memset(&reg, 0, sizeof(reg));
-	reg.op = IO_LOCALITY_TASK_DEFAULT;
-	if (hint) {
-		reg.flags = IO_LOCALITY_F_DEFAULT;
-		reg.hint = *hint;
-	}
-	return t_locality(-1, &reg);
-}
