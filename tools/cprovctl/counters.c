@@ -187,7 +187,7 @@ static struct timespec parse_seconds(const char *s)
 	};
 }
 
-static void reset(void)
+static void reset_counters(void)
 {
 	int ret = file_write(COUNTERS_DIR "/reset", "1");
 
@@ -246,7 +246,7 @@ int cmd_counters(int argc, char **argv)
 
 	policy_needed();
 	if (do_reset) {
-		reset();
+		reset_counters();
 	} else if (do_watch) {
 		watch(&interval, times, all);
 	} else {

@@ -62,7 +62,7 @@ int cmd_run(int argc, char **argv);
 int kernel_probe(struct io_locality_probe *probe);
 /* Why there is no support, from what kernel_probe() returned. */
 const char *kernel_why_not(int error);
-/* NULL takes the default away; 0 or -errno, -ENOSYS if there is no such thing. */
+/* NULL takes the default away; 0 or -errno, -EOPNOTSUPP if there is no such thing. */
 int kernel_task_default(const struct io_locality_hint *hint);
 
 /* ---- files.c: one value a file, as the kernel has them ---- */

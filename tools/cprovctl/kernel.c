@@ -66,6 +66,6 @@ int kernel_task_default(const struct io_locality_hint *hint)
 	int ret = task_default(NULL);
 
 	if (ret == -EINVAL || ret == -EBADF)
-		return -ENOSYS;
+		return -EOPNOTSUPP;
 	return ret || !hint ? ret : task_default(hint);
 }

@@ -22,7 +22,7 @@ static const char more_help[] =
 	"  cprovctl run --class latency --budget 200us -- fio job.fio\n";
 
 /* There can be no hint: no fault of this command line. */
-static void without(bool strict, int status, const char *why)
+static void run_without(bool strict, int status, const char *why)
 {
 	if (strict)
 		fail(status, "%s", why);
@@ -35,12 +35,13 @@ static void set_default(const struct io_locality_hint *hint, bool strict)
 	int ret = kernel_probe(&probe);
 
 	if (ret) {
-		without(strict, ret == -EPERM ? FAILED : NOT_SUPPORTED,
-			kernel_why_not(ret));
+		run_without(strict, ret == -EPERM ? FAILED : NOT_SUPPORTED,
+			    kernel_why_not(ret));
 		return;
 	}
 	if (!(probe.state & IO_LOCALITY_STATE_HINTS)) {
-		without(strict, FAILED,
+		run_without(
+			strict, FAILED,
 			"hints are turned off by the sysctl kernel.completion_provenance");
 		return;
 	}
@@ -48,8 +49,9 @@ static void set_default(const struct io_locality_hint *hint, bool strict)
 	switch (ret) {
 	case 0:
 		break;
-	case -ENOSYS:
-		without(strict, NOT_SUPPORTED,
+	case -EOPNOTSUPP:
+		run_without(
+			strict, NOT_SUPPORTED,
 			"this kernel takes hints of programs, and none for them");
 		return;
 	case -EPERM:

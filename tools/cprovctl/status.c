@@ -191,7 +191,7 @@ int cmd_status(int argc, char **argv)
 	no_more(argc, argv);
 
 	error = kernel_probe(&probe);
-	task_default = !error && kernel_task_default(NULL) != -ENOSYS;
+	task_default = !error && kernel_task_default(NULL) != -EOPNOTSUPP;
 	if (policy_loaded())
 		file_list(&knobs, POLICY_DIR, "counters");
 	if (rules_available())
