@@ -5,7 +5,8 @@
 guest_dir=$CPROV_TOP/build/guest
 
 # guest_build KDIR: what the guests of this kernel need. The module is built in
-# a copy: its objects belong to one kernel. $guest_module is another source of it.
+# a copy: its objects belong to one kernel. $guest_module is another source of
+# it, $guest_tools one of cprovctl.
 guest_build()
 {
 	local kdir=$1
@@ -20,7 +21,9 @@ guest_build()
 		>"$guest_dir/selftests.log" 2>&1 ||
 		die "the selftests do not build" "$guest_dir/selftests.log" "tail $guest_dir/selftests.log"
 	cp "$CPROV_TOP/selftests/run_all.sh" "$guest_dir/selftests/"
-	make -s -C "$CPROV_TOP/tools/cprovctl" OUT="$guest_dir" >"$guest_dir/cprovctl.log" 2>&1 ||
+	# Its objects may be of the other source, and no older than this one.
+	rm -rf "$guest_dir/cprovctl" "$guest_dir/cprovctl.obj"
+	make -s -C "${guest_tools:-$CPROV_TOP/tools}/cprovctl" OUT="$guest_dir" >"$guest_dir/cprovctl.log" 2>&1 ||
 		die "cprovctl does not build" "$guest_dir/cprovctl.log" "tail $guest_dir/cprovctl.log"
 }
 

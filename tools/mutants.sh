@@ -2,8 +2,9 @@
 # mutants.sh [NAME...]: break the code in small ways, one at a time, and see a
 # test turn red for each.
 #
-# A mutant is a patch in tools/mutants/: to the kernel tree, or to module/. Lines
-# before the diff say what it breaks and where it must show:
+# A mutant is a patch in tools/mutants/: to the kernel tree, to module/, or to
+# cprovctl in tools/. Lines before the diff say what it breaks and where it must
+# show:
 #   tests: the groups or tests of selftests/run_all.sh that are run
 #   topology: the guest's (one-queue-2llc)
 set -euo pipefail
@@ -59,6 +60,13 @@ caught()
 		cp -a module "$work/module"
 		sed -n '/^diff /,$p' "$mutant" | patch -s -p1 --fuzz=0 -d "$work"
 		guest_module=$work/module guest_build "$kernel"
+	elif grep -q '^+++ b/tools/' "$mutant"; then
+		kernel=$("$tools/vm/kernel.sh" build --variant patched)
+		mkdir "$work/tools"
+		cp -a uapi "$work/"
+		cp -a tools/cprovctl tools/common "$work/tools/"
+		sed -n '/^diff /,$p' "$mutant" | patch -s -p1 --fuzz=0 -d "$work"
+		guest_tools=$work/tools guest_build "$kernel"
 	else
 		kernel=$(mutant_kernel "$mutant")
 		guest_build "$kernel"
