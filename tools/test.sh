@@ -32,6 +32,8 @@ groups_for()
 		printf '%s\n' abi perm carry steer batch fault rule ctl
 	else
 		echo steer
+		# A home CPU that is not on the home node takes two nodes.
+		[[ $1 != two-node ]] || echo rule_files
 	fi
 }
 
