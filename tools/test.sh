@@ -23,13 +23,16 @@ read -ra only <<<"${TESTS:-}"
 read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc one-cpu one-queue few-queues queue-per-cpu two-node eight-cpu}"
 
 # What does not depend on the topology runs in the first; where completions go
-# is asked in all of them.
+# is asked in all of them, and in one with a drive of several queues each way to
+# submit is as well.
 groups_for()
 {
 	if ((${#only[@]})); then
 		printf '%s\n' "${only[@]}"
 	elif [[ $1 == "${topologies[0]}" ]]; then
-		printf '%s\n' abi perm carry steer batch fault rule ctl
+		printf '%s\n' abi perm carry steer batch way fault rule ctl
+	elif [[ $1 == few-queues ]]; then
+		printf '%s\n' steer way_submit
 	else
 		echo steer
 		# A home CPU that is not on the home node takes two nodes.
@@ -79,7 +82,7 @@ stock_skips()
 	local stock
 
 	stock=$("$tools/vm/kernel.sh" build --variant stock)
-	guest_selftests test-stock "$stock" one-queue -- abi perm carry steer batch fault rule ctl
+	guest_selftests test-stock "$stock" one-queue -- abi perm carry steer batch way fault rule ctl
 	rm -f "$STEPS_DIR/guest.totals"
 }
 

@@ -129,6 +129,8 @@ struct t_ring {
 int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags);
 int t_ring_init_params(struct t_ring *ring, unsigned int entries,
 		       struct io_uring_params *p);
+/* With an SQ thread that stays on a CPU. */
+int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu);
 void t_ring_exit(struct t_ring *ring);
 /* Zeroed but for user_data, which counts from 0 since the ring was made. */
 struct io_uring_sqe *t_sqe(struct t_ring *ring);
@@ -349,6 +351,41 @@ struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home,
 			      int cpu);
 /* Where the kernel completes without a hint what interrupts @irq. */
 int t_stock_cpu(int rq_affinity, int irq, int submit);
+
+/* ---- t_way.c: the way of one request, from whatever ring to the CQE ---- */
+
+enum t_queues { T_ONE_QUEUE, T_TWO_QUEUES, T_QUEUE_PER_CPU, T_DRIVE };
+
+/*
+ * null_blk with so many queues; or a drive, with interrupts: one that may be
+ * written to if there is any, see t_way_writable().
+ */
+const char *t_way_dev(struct t_dev *dev, enum t_queues queues);
+bool t_way_writable(enum t_queues queues);
+
+/*
+ * What a request leaves in the trace. It is told apart by a number of its own,
+ * which is its flow, its user_data and where on the device it is.
+ */
+struct t_way {
+	unsigned int nr_decided, nr_done, nr_cqes;
+	int submit_cpu, irq_cpu, home_cpu, reason; /* of the first decision */
+	int done_cpu; /* where it completed last, -1: never */
+	int cqe_cpu; /* where the ring's next instruction ran, -1: never */
+	int res;
+	unsigned long long done_seq, cqe_seq;
+};
+
+#define T_WAY_EVENTS T_SHOT_EVENTS " io_uring:io_uring_complete"
+#define T_WAY_BYTES 4096
+
+/* From 1, never the same twice. */
+unsigned int t_way_next(void);
+__u64 t_way_off(unsigned int nr);
+void t_way_find(struct t_way *way, const struct t_trace *trace,
+		const struct t_dev *dev, unsigned int nr);
+/* Requests that the device has not completed; -1 if that is not told. */
+long long t_inflight(const struct t_dev *dev);
 
 /* Of /sys/kernel/completion_provenance/counters; -1 if there is none. */
 long long t_counter(const char *kind, int cls, int reason);
