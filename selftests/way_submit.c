@@ -6,9 +6,7 @@
  * hint names the consumer's.
  */
 #include <fcntl.h>
-#include <sys/syscall.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "t_harness.h"
 
@@ -118,12 +116,11 @@ FIXTURE_SETUP(submit)
 		ASSERT_EQ(0, t_ring_init(&self->ring, 8, variant->flags));
 	}
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
-	ASSERT_EQ(0, syscall(__NR_io_uring_register, self->ring.fd,
-			     IORING_REGISTER_BUFFERS, &all, 1));
-	ASSERT_EQ(0, syscall(__NR_io_uring_register, self->ring.fd,
-			     IORING_REGISTER_FILES, &self->fd, 1));
-	self->personality = syscall(__NR_io_uring_register, self->ring.fd,
-				    IORING_REGISTER_PERSONALITY, NULL, 0);
+	ASSERT_EQ(0, t_register(&self->ring, IORING_REGISTER_BUFFERS, &all, 1));
+	ASSERT_EQ(0,
+		  t_register(&self->ring, IORING_REGISTER_FILES, &self->fd, 1));
+	self->personality =
+		t_register(&self->ring, IORING_REGISTER_PERSONALITY, NULL, 0);
 	ASSERT_LT(0, self->personality);
 }
 

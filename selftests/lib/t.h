@@ -131,7 +131,12 @@ int t_ring_init_params(struct t_ring *ring, unsigned int entries,
 		       struct io_uring_params *p);
 /* With an SQ thread that stays on a CPU. */
 int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu);
+/* A ring that another process has made. */
+int t_ring_map(struct t_ring *ring, int fd, const struct io_uring_params *p);
 void t_ring_exit(struct t_ring *ring);
+/* io_uring_register(2): what it returns, or -errno. */
+int t_register(struct t_ring *ring, unsigned int op, const void *arg,
+	       unsigned int nr);
 /* Zeroed but for user_data, which counts from 0 since the ring was made. */
 struct io_uring_sqe *t_sqe(struct t_ring *ring);
 /* Submits all, and waits for @wait completions; 0 or -errno. */

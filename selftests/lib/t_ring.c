@@ -21,17 +21,14 @@ static unsigned int sqe_units(const struct t_ring *ring)
 	return ring->flags & IORING_SETUP_SQE128 ? 2 : 1;
 }
 
-int t_ring_init_params(struct t_ring *ring, unsigned int entries,
-		       struct io_uring_params *p)
+int t_ring_map(struct t_ring *ring, int fd, const struct io_uring_params *p)
 {
 	unsigned int *array;
 	size_t cq_size;
 	char *map;
 
 	memset(ring, 0, sizeof(*ring));
-	ring->fd = syscall(__NR_io_uring_setup, entries, p);
-	if (ring->fd < 0)
-		return -errno;
+	ring->fd = fd;
 	ring->flags = p->flags;
 
 	ring->map_size = p->sq_off.array + p->sq_entries * sizeof(unsigned int);
@@ -45,10 +42,8 @@ int t_ring_init_params(struct t_ring *ring, unsigned int entries,
 		p->sq_entries * sqe_units(ring) * sizeof(struct io_uring_sqe);
 	ring->sqes = mmap(NULL, ring->sqes_size, PROT_READ | PROT_WRITE,
 			  MAP_SHARED | MAP_POPULATE, ring->fd, IORING_OFF_SQES);
-	if (map == MAP_FAILED || ring->sqes == MAP_FAILED) {
-		close(ring->fd);
+	if (map == MAP_FAILED || ring->sqes == MAP_FAILED)
 		return -ENOMEM;
-	}
 
 	ring->map = map;
 	ring->sq_mask = *(unsigned int *)(map + p->sq_off.ring_mask);
@@ -63,6 +58,20 @@ int t_ring_init_params(struct t_ring *ring, unsigned int entries,
 	for (unsigned int i = 0; i < p->sq_entries; i++)
 		array[i] = i;
 	return 0;
+}
+
+int t_ring_init_params(struct t_ring *ring, unsigned int entries,
+		       struct io_uring_params *p)
+{
+	int fd, ret;
+
+	fd = syscall(__NR_io_uring_setup, entries, p);
+	if (fd < 0)
+		return -errno;
+	ret = t_ring_map(ring, fd, p);
+	if (ret)
+		close(fd);
+	return ret;
 }
 
 int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags)
@@ -89,6 +98,14 @@ void t_ring_exit(struct t_ring *ring)
 	munmap(ring->sqes, ring->sqes_size);
 	munmap(ring->map, ring->map_size);
 	close(ring->fd);
+}
+
+int t_register(struct t_ring *ring, unsigned int op, const void *arg,
+	       unsigned int nr)
+{
+	int ret = syscall(__NR_io_uring_register, ring->fd, op, arg, nr);
+
+	return ret < 0 ? -errno : ret;
 }
 
 struct io_uring_sqe *t_sqe(struct t_ring *ring)
