@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * matrix [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]: what each way to submit
+ * costs, with hints and without, in lines of JSON.
+ *
+ * For each way, kind of ring and number of queues the same requests are made
+ * without hints, at rq_affinity 0, 1 and 2, and with hints of each class, again
+ * and again by turns. A line is one such run: where requests completed, how many
+ * of them elsewhere than their CQE was made, and the wakeups, interrupts between
+ * CPUs and context switches meanwhile. What to make of it is for the reader.
+ *
+ * Not a test: it fails only if it cannot measure.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "t.h"
+
+#define MAX_CPUS 8
+#define BATCH 8
+#define DEFER (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER)
+
+static const struct ring_kind {
+	const char *name;
+	unsigned int flags;
+} rings[] = {
+	{ "default", 0 },
+	{ "coop", IORING_SETUP_COOP_TASKRUN },
+	{ "defer", DEFER },
+	{ "sqpoll", IORING_SETUP_SQPOLL },
+	{ "iopoll", IORING_SETUP_IOPOLL },
+};
+
+static const char *const queue_names[] = {
+	[T_ONE_QUEUE] = "one",
+	[T_TWO_QUEUES] = "two",
+	[T_QUEUE_PER_CPU] = "per-cpu",
+	[T_DRIVE] = "drive",
+};
+
+static const struct submitter {
+	const char *name;
+	unsigned int op, sqe_flags;
+	unsigned int batch; /* requests in flight together */
+	bool cached; /* through the page cache */
+	bool moves; /* to another CPU with the request in flight */
+	bool all_classes;
+} submitters[] = {
+	{ .name = "direct", .op = IORING_OP_READ, .all_classes = true },
+	{ .name = "batch", .op = IORING_OP_READ, .batch = BATCH },
+	{ .name = "worker", .op = IORING_OP_READ, .sqe_flags = IOSQE_ASYNC },
+	{ .name = "link",
+	  .op = IORING_OP_READ,
+	  .sqe_flags = IOSQE_IO_LINK,
+	  .batch = 4 },
+	{ .name = "fixed",
+	  .op = IORING_OP_READ_FIXED,
+	  .sqe_flags = IOSQE_FIXED_FILE },
+	{ .name = "vectored", .op = IORING_OP_READV },
+	{ .name = "write", .op = IORING_OP_WRITE },
+	{ .name = "cached", .op = IORING_OP_READ, .cached = true },
+	{ .name = "migrated", .op = IORING_OP_READ, .moves = true },
+};
+
+/* Without a hint at a value of rq_affinity; or with one, of a class. */
+static const struct mode {
+	const char *name;
+	const char *rq_affinity;
+	int cls; /* -1: no hint */
+	bool always; /* also where not all classes are of interest */
+} modes[] = {
+	{ "stock2", "2", -1, true },
+	{ "stock0", "0", -1, true },
+	{ "stock1", "1", -1, true },
+	{ "step_critical", "1", IO_LOCALITY_CLASS_STEP_CRITICAL, true },
+	{ "latency", "1", IO_LOCALITY_CLASS_LATENCY, true },
+	{ "throughput", "1", IO_LOCALITY_CLASS_THROUGHPUT, false },
+	{ "prefetch", "1", IO_LOCALITY_CLASS_PREFETCH, false },
+};
+
+struct counts {
+	long long ipis_call, ipis_reschedule, switches;
+};
+
+struct run {
+	struct counts counts;
+	unsigned int reads, done, cqes, remote, far, wakeups;
+	unsigned int per_cpu[T_MAX_CPUS];
+};
+
+static struct {
+	unsigned int reads, repeats;
+	const char *only;
+	FILE *out;
+	int cpus[T_MAX_CPUS], nr, sq_cpu;
+	bool share_cache[T_MAX_CPUS][T_MAX_CPUS];
+	struct t_trace trace;
+	struct t_dev dev;
+	struct t_ring ring;
+	int direct, cached;
+} m = { .reads = 16, .repeats = 3 };
+
+static alignas(4096) char buf[BATCH * T_WAY_BYTES];
+static struct iovec iov[BATCH];
+
+static void __noreturn die(const char *why)
+{
+	fprintf(stderr, "matrix: %s\n", why);
+	t_undo_all();
+	exit(1);
+}
+
+static void must(const char *why)
+{
+	if (why)
+		die(why);
+}
+
+/* -errno or 0 of a helper. */
+static void must_do(int ret, const char *what)
+{
+	if (ret)
+		die(t_text("%s: %s", what, strerror(-ret)));
+}
+
+/* ---- counting ---- */
+
+static void count(struct counts *counts, int sign)
+{
+	FILE *file = fopen("/proc/interrupts", "re");
+	static char *line;
+	static size_t size;
+	struct rusage usage;
+
+	if (!file)
+		die("cannot read /proc/interrupts");
+	while (getline(&line, &size, file) > 0) {
+		char *at = strchr(line, ':'), *end;
+		long long sum = 0, nr;
+
+		if (!at)
+			continue;
+		for (at++; nr = strtoll(at, &end, 10), end != at; at = end)
+			sum += nr;
+		if (strstr(at, "Function call interrupts"))
+			counts->ipis_call += sign * sum;
+		else if (strstr(at, "Rescheduling interrupts"))
+			counts->ipis_reschedule += sign * sum;
+	}
+	fclose(file);
+	/* Workers and the SQ thread are threads of this process. */
+	getrusage(RUSAGE_SELF, &usage);
+	counts->switches += sign * (usage.ru_nvcsw + usage.ru_nivcsw);
+}
+
+static void tracing(bool on)
+{
+	t_write(t_text("%s/tracing_on", m.trace.dir), on ? "1" : "0");
+}
+
+/* Where each request completed and where its CQE was made, by its number. */
+static void look_up(struct run *run, unsigned int first)
+{
+	static int done[4096], cqe[4096];
+
+	for (unsigned int i = 0; i < run->reads; i++) {
+		done[i] = -1;
+		cqe[i] = -1;
+	}
+	must(t_trace_load(&m.trace));
+	for (size_t i = 0; i < m.trace.nr; i++) {
+		const struct t_event *event = &m.trace.events[i];
+
+		if (!strcmp(event->name, "sched_wakeup")) {
+			run->wakeups++;
+		} else if (!strcmp(event->name, "block_rq_complete")) {
+			long long off = t_field(event, "sector", 0) * 512;
+
+			for (unsigned int nr = 0; nr < run->reads; nr++)
+				if ((long long)t_way_off(first + nr) == off &&
+				    done[nr] < 0) {
+					done[nr] = event->cpu;
+					break;
+				}
+			run->done++;
+			run->per_cpu[event->cpu]++;
+		} else if (!strcmp(event->name, "io_uring_complete")) {
+			unsigned int nr =
+				t_field(event, "user_data", 0) - first;
+
+			if (nr < run->reads)
+				cqe[nr] = event->cpu;
+			run->cqes++;
+		}
+	}
+	for (unsigned int i = 0; i < run->reads; i++) {
+		if (done[i] < 0 || cqe[i] < 0)
+			die(t_text("request %u of %u left no trace", i,
+				   run->reads));
+		run->remote += done[i] != cqe[i];
+		run->far += !m.share_cache[done[i]][cqe[i]];
+	}
+}
+
+/* ---- one run ---- */
+
+static int prepare(const struct submitter *sub, unsigned int place,
+		   unsigned int nr, const struct io_locality_hint *hint)
+{
+	struct io_uring_sqe *sqe = t_sqe(&m.ring);
+	char *at = buf + place * T_WAY_BYTES;
+	bool vectored = sub->op == IORING_OP_READV;
+
+	iov[place] = (struct iovec){ at, T_WAY_BYTES };
+	t_prep_rw(sqe, sub->op, sub->cached ? m.cached : m.direct,
+		  vectored ? (void *)&iov[place] : at,
+		  vectored ? 1 : T_WAY_BYTES, t_way_off(nr));
+	sqe->flags = sub->sqe_flags;
+	if (sqe->flags & IOSQE_FIXED_FILE)
+		sqe->fd = 0;
+	sqe->user_data = nr;
+	if (hint)
+		t_sqe_hint(sqe, hint);
+	return 0;
+}
+
+static void finish(unsigned int nr)
+{
+	struct io_uring_cqe cqe;
+
+	while (nr) {
+		must_do(t_submit(&m.ring, nr), "waiting");
+		for (; nr && t_cqe(&m.ring, &cqe); nr--)
+			if (cqe.res != T_WAY_BYTES)
+				die(t_text("a request ended with %d", cqe.res));
+	}
+}
+
+/* The requests of one CPU; @to is the CPU that it moves to, if it does. */
+static void go(const struct submitter *sub, const struct mode *mode, int from,
+	       int to, unsigned int *next)
+{
+	unsigned int batch = sub->batch ? sub->batch : 1;
+	struct io_locality_hint hint = { 0 };
+	cpu_set_t both;
+
+	if (sub->moves && mode->cls >= 0)
+		hint = t_hint_of(mode->cls, to, 1);
+	for (unsigned int left = m.reads; left;) {
+		unsigned int nr = left < batch ? left : batch;
+
+		for (unsigned int i = 0; i < nr; i++) {
+			prepare(sub, i, (*next)++,
+				sub->moves && mode->cls >= 0 ? &hint : NULL);
+			if (i == nr - 1)
+				m.ring.sqes[(*m.ring.sq_tail + i) &
+					    m.ring.sq_mask]
+					.flags &= ~IOSQE_IO_LINK;
+		}
+		if (sub->moves) {
+			/* A home counts only if the task may go there. */
+			CPU_ZERO(&both);
+			CPU_SET(from, &both);
+			must_do(t_pin(from), "pinning");
+			CPU_SET(to, &both);
+			sched_setaffinity(0, sizeof(both), &both);
+			must_do(t_submit(&m.ring, 0), "submitting");
+			must_do(t_pin(to), "pinning");
+		} else {
+			must_do(t_submit(&m.ring, 0), "submitting");
+		}
+		finish(nr);
+		left -= nr;
+	}
+}
+
+/* It freezes the queue, which takes its time, so only if it changes. */
+static void set_affinity(const char *value)
+{
+	static char last[32], now[32];
+
+	snprintf(now, sizeof(now), "%s:%s", m.dev.name, value);
+	if (!strcmp(now, last))
+		return;
+	must_do(t_write(t_text("/sys/block/%s/queue/rq_affinity", m.dev.name),
+			"%s", value),
+		"rq_affinity");
+	memcpy(last, now, sizeof(last));
+}
+
+static void measure(const struct submitter *sub, const struct mode *mode,
+		    struct run *run)
+{
+	struct io_locality_hint hint = t_hint_of(mode->cls, -1, 1);
+	unsigned int first, next;
+
+	memset(run, 0, sizeof(*run));
+	set_affinity(mode->rq_affinity);
+	if (mode->cls >= 0)
+		must_do(t_enable(&m.ring, &hint, NULL, 0), "opting in");
+	/* What is in the page cache needs no device. */
+	if (sub->cached)
+		posix_fadvise(m.cached, 0, 0, POSIX_FADV_DONTNEED);
+
+	first = t_way_next();
+	next = first;
+	t_trace_start(&m.trace);
+	tracing(false);
+	for (int i = 0; i < m.nr; i++) {
+		int cpu = m.cpus[i];
+
+		/* A consumer that shares its CPU with an SQ thread has none. */
+		if (cpu == m.sq_cpu)
+			continue;
+		must_do(t_pin(cpu), "pinning");
+		tracing(true);
+		count(&run->counts, -1);
+		go(sub, mode, cpu, m.cpus[(i + 1) % m.nr], &next);
+		count(&run->counts, 1);
+		tracing(false);
+		run->reads += m.reads;
+	}
+	while (t_way_next() < next)
+		;
+	look_up(run, first);
+	if (mode->cls >= 0)
+		must_do(t_disable(&m.ring), "opting out");
+}
+
+static void print_run(const struct submitter *sub, const struct ring_kind *ring,
+		      enum t_queues queues, const struct mode *mode,
+		      unsigned int repeat, const struct run *run)
+{
+	fprintf(m.out,
+		"{\"submitter\":\"%s\",\"ring\":\"%s\",\"queues\":\"%s\",\"mode\":\"%s\",\"repeat\":%u,\"reads\":%u,\"requests\":%u,\"remote\":%u,\"far\":%u,\"wakeups\":%u,\"ipis_call\":%lld,\"ipis_reschedule\":%lld,\"switches\":%lld,\"per_cpu\":[",
+		sub->name, ring->name, queue_names[queues], mode->name, repeat,
+		run->reads, run->done, run->remote, run->far, run->wakeups,
+		run->counts.ipis_call, run->counts.ipis_reschedule,
+		run->counts.switches);
+	for (int i = 0; i < m.nr; i++)
+		fprintf(m.out, "%s%u", i ? "," : "", run->per_cpu[m.cpus[i]]);
+	fprintf(m.out, "]}\n");
+	fflush(m.out);
+}
+
+/* ---- the matrix ---- */
+
+/* What there is no sense in, or no way to do. */
+static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
+		    enum t_queues queues)
+{
+	if (m.only && strcmp(m.only, sub->name))
+		return false;
+	/* Only null_blk has queues that can be polled here. */
+	if (ring->flags & IORING_SETUP_IOPOLL)
+		return !strcmp(sub->name, "direct") && queues != T_DRIVE;
+	if (sub->op == IORING_OP_WRITE && !t_way_writable(queues))
+		return false;
+	/*
+	 * null_blk is done before the submitter can move; an SQ thread stays
+	 * where it is, whoever moves.
+	 */
+	if (sub->moves)
+		return queues == T_DRIVE && ring->flags != IORING_SETUP_SQPOLL;
+	return true;
+}
+
+static const char *open_dev(const struct ring_kind *ring, enum t_queues queues)
+{
+	int nr = queues == T_ONE_QUEUE ? 1 : queues == T_TWO_QUEUES ? 2 : m.nr;
+
+	if (ring->flags & IORING_SETUP_IOPOLL)
+		return t_null_blk(&m.dev,
+				  t_text("submit_queues=%d poll_queues=%d", nr,
+					 nr));
+	return t_way_dev(&m.dev, queues);
+}
+
+static void open_all(const struct ring_kind *ring, enum t_queues queues)
+{
+	struct iovec all = { buf, sizeof(buf) };
+
+	must(open_dev(ring, queues));
+	t_queue_set(&m.dev, "scheduler", "none");
+	/* Comes back at the end, however often it is set until then. */
+	t_queue_set(&m.dev, "rq_affinity", "0");
+	m.direct =
+		t_dev_open(&m.dev, t_way_writable(queues) ? O_RDWR : O_RDONLY);
+	m.cached = open(m.dev.path, O_RDONLY | O_CLOEXEC);
+	if (m.direct < 0 || m.cached < 0)
+		die("cannot open the device");
+	/* A page at a time, so that a read is a request. */
+	posix_fadvise(m.cached, 0, 0, POSIX_FADV_RANDOM);
+	m.sq_cpu = -1;
+	if (ring->flags & IORING_SETUP_SQPOLL) {
+		/* Not the last, where a single interrupt of a drive is. */
+		m.sq_cpu = m.cpus[m.nr > 2];
+		must_do(t_ring_init_sqpoll(&m.ring, BATCH, m.sq_cpu), "ring");
+	} else {
+		must_do(t_ring_init(&m.ring, BATCH, ring->flags), "ring");
+	}
+	must_do(t_register(&m.ring, IORING_REGISTER_BUFFERS, &all, 1),
+		"registering");
+	must_do(t_register(&m.ring, IORING_REGISTER_FILES, &m.direct, 1),
+		"registering");
+	must(t_trace_filter(&m.trace, "block:block_rq_complete", "dev == %llu",
+			    m.dev.dev));
+}
+
+static void close_all(void)
+{
+	t_ring_exit(&m.ring);
+	close(m.direct);
+	close(m.cached);
+}
+
+static void cells_of(const struct ring_kind *ring, enum t_queues queues)
+{
+	struct run run;
+
+	open_all(ring, queues);
+	for (size_t s = 0; s < T_ARRAY_SIZE(submitters); s++) {
+		const struct submitter *sub = &submitters[s];
+
+		if (!is_cell(sub, ring, queues))
+			continue;
+		/* The first makes workers, and fills caches. */
+		measure(sub, &modes[0], &run);
+		for (unsigned int r = 0; r < m.repeats; r++) {
+			for (size_t i = 0; i < T_ARRAY_SIZE(modes); i++) {
+				if (!modes[i].always && !sub->all_classes)
+					continue;
+				measure(sub, &modes[i], &run);
+				print_run(sub, ring, queues, &modes[i], r,
+					  &run);
+			}
+		}
+	}
+	close_all();
+}
+
+static void options(int argc, char **argv)
+{
+	int opt;
+
+	m.out = stdout;
+	while ((opt = getopt(argc, argv, "n:r:s:o:")) != -1) {
+		switch (opt) {
+		case 'n':
+			m.reads = atoi(optarg);
+			break;
+		case 'r':
+			m.repeats = atoi(optarg);
+			break;
+		case 's':
+			m.only = optarg;
+			break;
+		case 'o':
+			m.out = fopen(optarg, "we");
+			break;
+		default:
+			die("matrix [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]");
+		}
+	}
+	if (!m.out || !m.reads || m.reads > 512 || !m.repeats)
+		die("a file that can be written, 1 to 512 reads, and a repeat are needed");
+}
+
+int main(int argc, char **argv)
+{
+	options(argc, argv);
+	must(t_need(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+		    T_TWO_CPUS | T_STEERING));
+	m.nr = t_cpus(m.cpus);
+	if (m.nr > MAX_CPUS)
+		m.nr = MAX_CPUS;
+	/* Each run empties the trace, for which the kernel waits and waits. */
+	t_set("/sys/kernel/rcu_expedited", "1");
+	for (int a = 0; a < m.nr; a++)
+		for (int b = 0; b < m.nr; b++)
+			m.share_cache[m.cpus[a]][m.cpus[b]] =
+				t_share_cache(m.cpus[a], m.cpus[b]);
+	must(t_trace_open(
+		&m.trace,
+		"block:block_rq_complete io_uring:io_uring_complete sched:sched_wakeup"));
+	must(t_trace_filter(&m.trace, "sched:sched_wakeup",
+			    "comm ~ \"matrix*\" || comm ~ \"iou-*\""));
+	for (size_t r = 0; r < T_ARRAY_SIZE(rings); r++)
+		for (int q = T_ONE_QUEUE; q <= T_DRIVE; q++) {
+			bool any = false;
+
+			for (size_t s = 0; s < T_ARRAY_SIZE(submitters); s++)
+				any |= is_cell(&submitters[s], &rings[r], q);
+			if (any)
+				cells_of(&rings[r], q);
+		}
+	t_undo_all();
+	return 0;
+}

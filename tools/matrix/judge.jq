@@ -1,0 +1,40 @@
+# Adds to each cell of a topology where it loses, and to which entry of the list
+# of known losses that belongs; null if to none.
+#
+#   jq --slurpfile losses LOSSES -f judge.jq TOPOLOGY
+#
+# With a hint nothing is to complete elsewhere than its CQE is made. Wakeups and
+# interrupts between CPUs together, and context switches, are not to be more than
+# at the rq_affinity at which there are least. More is what is more in every
+# repeat, and by more than one in ten reads: a repeat that does not show it, or a
+# timer here and there, makes it noise.
+
+def more($hinted; $stock; $reads):
+	$hinted.min > $stock.max and $hinted.median > $stock.median + $reads / 10;
+
+def least($key): [.stock[]] | min_by(.[$key].median) | .[$key];
+
+def loss($metric; $hinted; $stock): { metric: $metric, hinted: $hinted, stock: $stock };
+
+def losses_of:
+	(.hinted.reads / .hinted.repeats) as $reads
+	| [
+		(select(.hinted.remote > 0)
+		 | loss("remote"; .hinted.remote; [.stock[].remote] | min)),
+		(select(.hinted.far > 0) | loss("far"; .hinted.far; [.stock[].far] | min)),
+		(("events", "switches") as $key
+		 | least($key) as $stock
+		 | select(more(.hinted[$key]; $stock; $reads))
+		 | loss($key; .hinted[$key].median; $stock.median))
+	];
+
+def fits($pattern; $text): $text | test("^(" + $pattern + ")$");
+
+# The first entry of the list that fits.
+def reason($cell):
+	. as $loss
+	| [$losses[0][] | select(fits(.metric; $loss.metric) and fits(.class; $cell.class)
+		and fits(.ring; $cell.ring) and fits(.submitter; $cell.submitter)
+		and fits(.queues; $cell.queues)) | .reason] | first;
+
+.cells |= map(. as $cell | .losses = (losses_of | map(.reason = reason($cell))))
