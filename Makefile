@@ -9,7 +9,7 @@ export DEBUG TOPOLOGY KSRC VARIANT
 vm := tools/vm
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check coherence liburing mutants bisect nightly shell module cprovctl kernels clean distclean deps
+.PHONY: help run test check coherence matrix liburing mutants bisect nightly shell module cprovctl kernels clean distclean deps
 
 help: ## list the targets
 	@echo 'make TARGET [SETTING=...]'
@@ -30,6 +30,9 @@ check: deps ## checkpatch, sparse, W=1, kernel-doc, shellcheck and the like
 
 coherence: deps ## validate the coherence instrument, count line transfers per read
 	@tools/coherence.sh
+
+matrix: deps ## what each way to submit costs, with hints and without
+	@tools/matrix.sh
 
 liburing: deps ## run liburing's own tests on stock, patched and hinted, and compare
 	@tools/liburing.sh

@@ -90,7 +90,7 @@ struct counts {
 
 struct run {
 	struct counts counts;
-	unsigned int reads, done, cqes, remote, far, wakeups;
+	unsigned int reads, done, early, remote, far, wakeups;
 	unsigned int per_cpu[T_MAX_CPUS];
 };
 
@@ -164,8 +164,11 @@ static void tracing(bool on)
 	t_write(t_text("%s/tracing_on", m.trace.dir), on ? "1" : "0");
 }
 
-/* Where each request completed and where its CQE was made, by its number. */
-static void look_up(struct run *run, unsigned int first)
+/*
+ * Where each request completed and where its CQE was made, by its number. One that
+ * was done before its submitter had moved has nothing to say on moving.
+ */
+static void look_up(struct run *run, unsigned int first, bool moves)
 {
 	static int done[4096], cqe[4096];
 
@@ -196,16 +199,21 @@ static void look_up(struct run *run, unsigned int first)
 
 			if (nr < run->reads)
 				cqe[nr] = event->cpu;
-			run->cqes++;
 		}
 	}
 	for (unsigned int i = 0; i < run->reads; i++) {
 		if (done[i] < 0 || cqe[i] < 0)
 			die(t_text("request %u of %u left no trace", i,
 				   run->reads));
+		if (moves && cqe[i] != m.cpus[(i / m.reads + 1) % m.nr]) {
+			run->early++;
+			continue;
+		}
 		run->remote += done[i] != cqe[i];
 		run->far += !m.share_cache[done[i]][cqe[i]];
 	}
+	if (run->early > run->reads / 2)
+		die("the drive is too fast for a submitter that moves");
 }
 
 /* ---- one run ---- */
@@ -328,7 +336,7 @@ static void measure(const struct submitter *sub, const struct mode *mode,
 	}
 	while (t_way_next() < next)
 		;
-	look_up(run, first);
+	look_up(run, first, sub->moves);
 	if (mode->cls >= 0)
 		must_do(t_disable(&m.ring), "opting out");
 }
@@ -338,11 +346,11 @@ static void print_run(const struct submitter *sub, const struct ring_kind *ring,
 		      unsigned int repeat, const struct run *run)
 {
 	fprintf(m.out,
-		"{\"submitter\":\"%s\",\"ring\":\"%s\",\"queues\":\"%s\",\"mode\":\"%s\",\"repeat\":%u,\"reads\":%u,\"requests\":%u,\"remote\":%u,\"far\":%u,\"wakeups\":%u,\"ipis_call\":%lld,\"ipis_reschedule\":%lld,\"switches\":%lld,\"per_cpu\":[",
+		"{\"submitter\":\"%s\",\"ring\":\"%s\",\"queues\":\"%s\",\"mode\":\"%s\",\"repeat\":%u,\"reads\":%u,\"requests\":%u,\"early\":%u,\"remote\":%u,\"far\":%u,\"wakeups\":%u,\"ipis_call\":%lld,\"ipis_reschedule\":%lld,\"switches\":%lld,\"per_cpu\":[",
 		sub->name, ring->name, queue_names[queues], mode->name, repeat,
-		run->reads, run->done, run->remote, run->far, run->wakeups,
-		run->counts.ipis_call, run->counts.ipis_reschedule,
-		run->counts.switches);
+		run->reads, run->done, run->early, run->remote, run->far,
+		run->wakeups, run->counts.ipis_call,
+		run->counts.ipis_reschedule, run->counts.switches);
 	for (int i = 0; i < m.nr; i++)
 		fprintf(m.out, "%s%u", i ? "," : "", run->per_cpu[m.cpus[i]]);
 	fprintf(m.out, "]}\n");

@@ -86,6 +86,12 @@ stock_skips()
 	rm -f "$STEPS_DIR/guest.totals"
 }
 
+# One way to submit, on every kind of ring and number of queues.
+matrix()
+{
+	MATRIX_SUBMITTER=direct TOPOLOGIES=one-queue-2llc "$tools/matrix.sh"
+}
+
 # Patched without hints is stock: the same completions on each CPU, scenario by
 # scenario, and IPIs that differ by no more than two runs of one kernel do.
 unhinted_is_stock()
@@ -97,7 +103,7 @@ patched=$("$tools/vm/kernel.sh" build --variant patched --debug "$debug")
 guest_build "$patched"
 
 total=$((${#topologies[@]} + 1))
-((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 4)); }
+((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 5)); }
 steps_begin test "$total"
 ((${#only[@]})) || step kunit module_in_guest
 for topology in "${topologies[@]}"; do
@@ -107,6 +113,7 @@ selftest_step selftests-threadirqs selftests_in one-queue --append threadirqs
 if ! ((${#only[@]})) && [[ $debug == none ]]; then
 	step harness "$tools/vm/selftest.sh" "$patched"
 	step stock-skips stock_skips
+	step matrix matrix
 	step run "$tools/run.sh"
 	step unhinted-is-stock unhinted_is_stock
 fi

@@ -12,6 +12,7 @@ def spread: sort | { min: .[0], median: .[length / 2 | floor], max: .[-1] };
 def sums: {
 	repeats: length,
 	reads: (map(.reads) | add),
+	early: (map(.early) | add),
 	remote: (map(.remote) | add),
 	far: (map(.far) | add),
 	ipis: (map(.ipis_call + .ipis_reschedule) | spread),
@@ -21,7 +22,7 @@ def sums: {
 	completions_per_cpu: (map(.per_cpu) | transpose | map(add)),
 	errors: (map(select(.requests != .reads)
 		| "\(.requests) requests for \(.reads) reads") | unique)
-} | .remote_ratio = .remote / .reads;
+} | .remote_ratio = .remote / (.reads - .early);
 
 {
 	name: $name,

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * IORING_SETUP_TASKRUN_FLAG means with hints what it means without: on a ring with
+ * IORING_SETUP_DEFER_TASKRUN the flag says that completions wait to be fetched, it
+ * is not set if it was not asked for, and no CQE is made before they are fetched.
+ */
+#include <fcntl.h>
+
+#include "t_harness.h"
+
+#define NR 4
+
+FIXTURE(taskrun)
+{
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev dev;
+	int cpus[T_MAX_CPUS], nr;
+	int fd;
+};
+
+FIXTURE_VARIANT(taskrun)
+{
+	bool flag;
+	unsigned int cls;
+};
+
+T_VARIANT(taskrun, step_critical, .cls = IO_LOCALITY_CLASS_STEP_CRITICAL);
+T_VARIANT(taskrun, step_critical_flag, .flag = true,
+	  .cls = IO_LOCALITY_CLASS_STEP_CRITICAL);
+T_VARIANT(taskrun, latency_flag, .flag = true,
+	  .cls = IO_LOCALITY_CLASS_LATENCY);
+T_VARIANT(taskrun, prefetch_flag, .flag = true,
+	  .cls = IO_LOCALITY_CLASS_PREFETCH);
+
+FIXTURE_SETUP(taskrun)
+{
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS);
+	T_OR_SKIP(t_slow_dev(&self->dev, 1000000));
+	T_OK(t_trace_open(&self->trace, T_WAY_EVENTS));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	self->nr = t_cpus(self->cpus);
+	ASSERT_EQ(0, t_ring_init(&self->ring, NR,
+				 IORING_SETUP_DEFER_TASKRUN |
+					 IORING_SETUP_SINGLE_ISSUER |
+					 (variant->flag ?
+						  IORING_SETUP_TASKRUN_FLAG :
+						  0)));
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+}
+
+FIXTURE_TEARDOWN(taskrun)
+{
+	t_undo_all();
+}
+
+static bool flag_is_set(const struct t_ring *ring)
+{
+	return __atomic_load_n(ring->sq_flags, __ATOMIC_ACQUIRE) &
+	       IORING_SQ_TASKRUN;
+}
+
+T_TEST_F(taskrun, tells_of_what_waits)
+{
+	static alignas(4096) char buf[NR * T_WAY_BYTES];
+	static struct io_locality_hint hints[NR];
+	struct io_uring_cqe cqe;
+
+	for (int round = 0; round < self->nr; round++) {
+		unsigned int last = 0;
+
+		ASSERT_EQ(0, t_pin(self->cpus[round]));
+		t_trace_start(&self->trace);
+		for (int i = 0; i < NR; i++) {
+			struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+			last = t_way_next();
+			hints[i] = t_hint_of(variant->cls, -1, last);
+			t_prep_rw(sqe, IORING_OP_READ, self->fd,
+				  buf + i * T_WAY_BYTES, T_WAY_BYTES,
+				  t_way_off(last));
+			t_sqe_hint(sqe, &hints[i]);
+			sqe->user_data = last;
+		}
+		EXPECT_FALSE(flag_is_set(&self->ring));
+		ASSERT_EQ(0, t_submit(&self->ring, 0));
+		for (int i = 0; i < NR; i++)
+			ASSERT_NE(NULL,
+				  t_trace_await(&self->trace,
+						"block_rq_complete", "sector",
+						t_way_off(last - i) / 512));
+		/* All of them are done, and the task has seen none. */
+		EXPECT_EQ(variant->flag, flag_is_set(&self->ring));
+		EXPECT_FALSE(t_cqe(&self->ring, &cqe));
+		T_OK(t_trace_load(&self->trace));
+		EXPECT_EQ(NULL,
+			  t_find(&self->trace, "io_uring_complete", NULL, 0));
+		for (int i = 0; i < NR; i++)
+			EXPECT_EQ(T_WAY_BYTES, t_wait_res(&self->ring));
+		EXPECT_FALSE(flag_is_set(&self->ring));
+	}
+}
+
+TEST_HARNESS_MAIN
