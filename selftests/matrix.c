@@ -24,6 +24,9 @@
 
 #define MAX_CPUS 8
 #define BATCH 8
+#define EVENTS                                                \
+	"block:block_rq_complete io_uring:io_uring_complete " \
+	"sched:sched_wakeup"
 #define DEFER (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER)
 
 static const struct ring_kind {
@@ -494,9 +497,7 @@ int main(int argc, char **argv)
 		for (int b = 0; b < m.nr; b++)
 			m.share_cache[m.cpus[a]][m.cpus[b]] =
 				t_share_cache(m.cpus[a], m.cpus[b]);
-	must(t_trace_open(
-		&m.trace,
-		"block:block_rq_complete io_uring:io_uring_complete sched:sched_wakeup"));
+	must(t_trace_open(&m.trace, EVENTS));
 	must(t_trace_filter(&m.trace, "sched:sched_wakeup",
 			    "comm ~ \"matrix*\" || comm ~ \"iou-*\""));
 	for (size_t r = 0; r < T_ARRAY_SIZE(rings); r++)

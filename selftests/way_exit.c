@@ -17,6 +17,8 @@
 #include "t_harness.h"
 
 #define DEPTH 16
+#define DEVICE \
+	"submit_queues=2 hw_queue_depth=4 irqmode=2 completion_nsec=2000000"
 
 FIXTURE(leave)
 {
@@ -64,9 +66,7 @@ FIXTURE_SETUP(leave)
 {
 	T_NEED(T_KERNEL | T_ROOT | T_NULL_BLK | T_POLICY | T_TWO_CPUS);
 	/* Few tags, so that some wait for one; and each takes a while. */
-	T_OK(t_null_blk(
-		&self->dev,
-		"submit_queues=2 hw_queue_depth=4 irqmode=2 completion_nsec=2000000"));
+	T_OK(t_null_blk(&self->dev, DEVICE));
 	self->fd = t_dev_open(&self->dev, O_RDWR);
 	ASSERT_LE(0, self->fd);
 	self->buffered = open(self->dev.path, O_RDWR | O_CLOEXEC);

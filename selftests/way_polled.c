@@ -34,13 +34,13 @@ FIXTURE_SETUP(polled)
 	struct io_uring_params params = {
 		.flags = variant->flags | IORING_SETUP_IOPOLL,
 	};
+	const char *options;
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
 	       T_TWO_CPUS);
 	self->nr = t_cpus(self->cpus);
-	T_OR_SKIP(
-		t_null_blk(&self->dev, t_text("submit_queues=%d poll_queues=%d",
-					      self->nr, self->nr)));
+	options = t_text("submit_queues=%d poll_queues=%d", self->nr, self->nr);
+	T_OR_SKIP(t_null_blk(&self->dev, options));
 	/* The driver's parameter caps what was asked for, in silence. */
 	if (!t_exists("/sys/block/%s/mq/%d", self->dev.name, 2 * self->nr - 1))
 		T_SKIP("null_blk.poll_queues is less than the number of CPUs");
