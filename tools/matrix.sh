@@ -4,7 +4,7 @@
 # (Documentation/matrix.rst).
 #
 # TOPOLOGIES names the guests' machines, MATRIX_READS is how many reads there are
-# from each CPU in a run (8), MATRIX_REPEATS how many runs (3), MATRIX_SUBMITTER
+# from each CPU in a run (8), MATRIX_REPEATS how many runs (5), MATRIX_SUBMITTER
 # the only way to submit, if it is to be one.
 #
 # Exit status: 0 each loss is one of tools/matrix/losses; 1 not so; 2 the host is
@@ -47,7 +47,7 @@ measure()
 		--out "$dir/$topology.lines" --timeout "${GUEST_TIMEOUT:-600}" "${drive[@]}" -- \
 		env CPROV_KO=/lib/cprov/completion_provenance.ko \
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/slow \
-		matrix -n "${MATRIX_READS:-8}" -r "${MATRIX_REPEATS:-3}" ${MATRIX_SUBMITTER:+-s "$MATRIX_SUBMITTER"} -o /dev/virtio-ports/cprov.out
+		matrix -n "${MATRIX_READS:-8}" -r "${MATRIX_REPEATS:-5}" ${MATRIX_SUBMITTER:+-s "$MATRIX_SUBMITTER"} -o /dev/virtio-ports/cprov.out
 	jq -n --arg name "$topology" -f "$tools/matrix/cells.jq" "$dir/$topology.lines" |
 		jq --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq" \
 			>"$dir/$topology.json"
