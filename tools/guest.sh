@@ -42,7 +42,7 @@ guest_selftests()
 		--add "$guest_dir/selftests:/selftests" \
 		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
 		--bin "$guest_dir/cprovctl" --bin jq \
-		--timeout "${GUEST_TIMEOUT:-600}" "${options[@]}" -- \
+		--timeout "${GUEST_TIMEOUT:-900}" "${options[@]}" -- \
 		env CPROV_DEV=/dev/disk/by-serial/cprov-test \
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/cprov-scratch \
 		CPROV_KO=/lib/cprov/completion_provenance.ko \
