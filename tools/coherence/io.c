@@ -30,13 +30,23 @@
 /* A thousand times what a read takes here, for an emulator may stall. */
 #define BUDGET_US 10000000
 
+enum hint {
+	HINT_NONE, /* the ring does not opt in */
+	HINT_RING, /* it does, and no request has a hint */
+	HINT_LATENCY,
+	HINT_STEP_CRITICAL,
+};
+
 struct options {
 	const char *device;
 	unsigned long cpu;
 	unsigned long region;
 	unsigned long ios;
 	unsigned long warm_up;
-	bool hinted;
+	enum hint hint;
+	unsigned int ring_flags;
+	unsigned int entries;
+	bool receipts;
 };
 
 struct reader {
@@ -90,17 +100,31 @@ static void open_device(struct reader *rd, const struct options *opt)
 		die("mmap: %s", strerror(errno));
 }
 
+static unsigned int class_of(enum hint hint)
+{
+	return hint == HINT_LATENCY ? IO_LOCALITY_CLASS_LATENCY :
+				      IO_LOCALITY_CLASS_STEP_CRITICAL;
+}
+
 static void open_ring(struct reader *rd, const struct options *opt)
 {
 	struct io_locality_hint hint =
-		cprov_hint(IO_LOCALITY_CLASS_STEP_CRITICAL, BUDGET_US);
-	int ret = io_uring_queue_init(1, &rd->ring, 0);
+		cprov_hint(class_of(opt->hint), BUDGET_US);
+	unsigned int ring_flags = opt->ring_flags, flags = 0;
+	int ret;
 
+	if (opt->receipts) {
+		ring_flags |= IORING_SETUP_CQE32;
+		flags |= IO_LOCALITY_F_RECEIPTS;
+	}
+	ret = io_uring_queue_init(opt->entries, &rd->ring, ring_flags);
 	if (ret)
 		die("io_uring: %s", strerror(-ret));
-	if (!opt->hinted)
+	if (opt->hint == HINT_NONE)
 		return;
-	ret = cprov_ring_enable(&rd->cr, &rd->ring, &hint, NULL, 0);
+	ret = cprov_ring_enable_flags(&rd->cr, &rd->ring, flags,
+				      opt->hint == HINT_RING ? NULL : &hint,
+				      NULL, 0);
 	if (ret < 0)
 		die("the kernel refuses the hint: %s", strerror(-ret));
 	if (!ret)
@@ -159,7 +183,12 @@ static void print_help(FILE *to)
 	      "  --region N    the region that is counted; default 0\n"
 	      "  --ios N       reads between the markers; default 1000\n"
 	      "  --warm-up N   reads before; default 200\n"
-	      "  --hinted      with a step-critical hint whose home is that CPU\n"
+	      "  --ring NAME   default or defer (DEFER_TASKRUN)\n"
+	      "  --entries N   of the submission queue; default 1\n"
+	      "  --hint NAME   none; ring: it opts in, and its requests have none;\n"
+	      "                latency or step_critical, whose home is that CPU\n"
+	      "  --hinted      --hint step_critical\n"
+	      "  --receipts    the ring has large CQEs, with receipts\n"
 	      "  --help\n",
 	      to);
 }
@@ -176,6 +205,31 @@ static unsigned long parse_number(const char *name, const char *text)
 	return n;
 }
 
+static enum hint parse_hint(const char *text)
+{
+	static const char *const names[] = {
+		[HINT_NONE] = "none",
+		[HINT_RING] = "ring",
+		[HINT_LATENCY] = "latency",
+		[HINT_STEP_CRITICAL] = "step_critical",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcmp(text, names[i]))
+			return (enum hint)i;
+	die("--hint %s: not known", text);
+}
+
+static unsigned int parse_ring(const char *text)
+{
+	if (!strcmp(text, "default"))
+		return 0;
+	if (!strcmp(text, "defer"))
+		return IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+	die("--ring %s: not known", text);
+}
+
 static void parse(struct options *opt, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -183,7 +237,11 @@ static void parse(struct options *opt, int argc, char **argv)
 		{ "region", required_argument, NULL, 'r' },
 		{ "ios", required_argument, NULL, 'i' },
 		{ "warm-up", required_argument, NULL, 'w' },
+		{ "ring", required_argument, NULL, 'R' },
+		{ "entries", required_argument, NULL, 'E' },
+		{ "hint", required_argument, NULL, 'n' },
 		{ "hinted", no_argument, NULL, 'H' },
+		{ "receipts", no_argument, NULL, 'e' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
@@ -207,7 +265,20 @@ static void parse(struct options *opt, int argc, char **argv)
 			opt->warm_up = parse_number("warm-up", optarg);
 			break;
 		case 'H':
-			opt->hinted = true;
+			opt->hint = HINT_STEP_CRITICAL;
+			break;
+		case 'E':
+			opt->entries =
+				(unsigned int)parse_number("entries", optarg);
+			break;
+		case 'n':
+			opt->hint = parse_hint(optarg);
+			break;
+		case 'R':
+			opt->ring_flags = parse_ring(optarg);
+			break;
+		case 'e':
+			opt->receipts = true;
 			break;
 		case 'h':
 			print_help(stdout);
@@ -226,7 +297,7 @@ static void parse(struct options *opt, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .ios = 1000, .warm_up = 200 };
+	struct options opt = { .ios = 1000, .warm_up = 200, .entries = 1 };
 	struct reader rd = { .state = 1 };
 
 	parse(&opt, argc, argv);

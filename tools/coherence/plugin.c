@@ -8,7 +8,6 @@
  * A vCPU is a thread. What a callback touches is its own vCPU's, the directory's
  * words, or behind a lock.
  */
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -16,24 +15,12 @@
 
 #include "directory.h"
 #include "ledger.h"
-#include "marker.h"
-#include "plugin-api.h"
+#include "marked.h"
 
 /* The local APIC's interrupt command register, whose low half sends. */
 #define APIC_ICR UINT64_C(0xfee00300)
-#define MARKER_BYTES 8
 /* No access that TCG makes at once is wider. */
 #define WIDEST 16
-
-/* The last version that is as plugin-api.h says. */
-#define LAST_API 6
-
-int qemu_plugin_version = 1;
-
-/* qemu_plugin_insn_data() of version 1 and 2, and of 3 and later. */
-static const void *(*insn_data)(const struct qemu_plugin_insn *insn);
-static size_t (*insn_data_copy)(const struct qemu_plugin_insn *insn, void *to,
-				size_t size);
 
 static void say(const char *fmt, ...)
 {
@@ -44,38 +31,6 @@ static void say(const char *fmt, ...)
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
-}
-
-/*
- * QEMU asks for the version before it tells its own, and refuses one that it no
- * longer has: tell by what it offers.
- */
-static __attribute__((constructor)) void choose_version(void)
-{
-	if (dlsym(RTLD_DEFAULT, "qemu_plugin_register_vcpu_tb_exec_cond_cb"))
-		qemu_plugin_version = 3;
-	else if (dlsym(RTLD_DEFAULT, "qemu_plugin_scoreboard_new"))
-		qemu_plugin_version = 2;
-}
-
-static bool is_marker(const struct qemu_plugin_insn *insn, uint32_t *which)
-{
-	static const unsigned char opcode[4] = { 0x0f, 0x1f, 0x84, 0x00 };
-	unsigned char bytes[MARKER_BYTES];
-	uint32_t value;
-
-	if (qemu_plugin_insn_size(insn) != MARKER_BYTES)
-		return false;
-	if (insn_data_copy)
-		insn_data_copy(insn, bytes, sizeof(bytes));
-	else
-		memcpy(bytes, insn_data(insn), sizeof(bytes));
-	if (memcmp(bytes, opcode, sizeof(opcode)))
-		return false;
-	memcpy(&value, bytes + sizeof(opcode), sizeof(value));
-	*which = value - COHERENCE_MAGIC;
-	return (*which & 0xff) < COHERENCE_REGIONS &&
-	       *which >> 8 < COHERENCE_OPS;
 }
 
 static void on_marker(unsigned int vcpu, void *data)
@@ -165,7 +120,7 @@ static void watch(struct qemu_plugin_insn *insn)
 	void *pc = (void *)(uintptr_t)qemu_plugin_insn_vaddr(insn);
 	uint32_t which;
 
-	if (is_marker(insn, &which)) {
+	if (marked(insn, &which)) {
 		void *data = (void *)(uintptr_t)which;
 
 		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_marker, flags,
@@ -216,20 +171,12 @@ static bool parse(int argc, char **argv, const char **path, size_t *top)
 int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc,
 			char **argv)
 {
-	void *data = dlsym(RTLD_DEFAULT, "qemu_plugin_insn_data");
 	const char *path = NULL;
 	size_t top = 200;
 	FILE *out;
 
-	if (info->version.cur > LAST_API) {
-		say("QEMU's plugin interface has version %d, and %d is the last that this plugin knows",
-		    info->version.cur, LAST_API);
+	if (!marked_init("coherence", info))
 		return -1;
-	}
-	if (!info->system_emulation || strcmp(info->target_name, "x86_64")) {
-		say("this plugin is for qemu-system-x86_64");
-		return -1;
-	}
 	if (info->system.max_vcpus > MAX_VCPUS) {
 		say("%d vCPUs, and a line's word has room for %d",
 		    info->system.max_vcpus, MAX_VCPUS);
@@ -237,15 +184,6 @@ int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc,
 	}
 	if (!parse(argc, argv, &path, &top)) {
 		say("arguments: out=FILE[,top=N]: N instructions and lines a region, 0 for all");
-		return -1;
-	}
-	/* A function and a pointer to data are not converted by a cast. */
-	if (info->version.cur >= 3)
-		memcpy(&insn_data_copy, &data, sizeof(data));
-	else
-		memcpy(&insn_data, &data, sizeof(data));
-	if (!data) {
-		say("QEMU has no qemu_plugin_insn_data()");
 		return -1;
 	}
 	out = fopen(path, "we");
