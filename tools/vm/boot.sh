@@ -15,6 +15,8 @@
 #   --memory MIB          instead of the topology's
 #   --qemu ARGUMENT       more for QEMU, one word each, repeatable
 #   --plugin FILE[,K=V]   a plugin for TCG, with which the guest runs then
+#   --icount              on TCG with a clock that counts instructions: a
+#                         nanosecond is one, and all CPUs share one thread
 #   --name NAME           files go to build/vm/NAME/; default guest
 #   --log FILE            output of the command; default build/vm/NAME/log
 #   --out FILE            what the command writes to /dev/virtio-ports/cprov.out
@@ -35,7 +37,7 @@ die_with_parent "$@"
 
 kernel='' topology=${TOPOLOGY:-one-queue} append='' memory='' name=guest
 logfile='' out='' console='' result='' timeout=120 plugin=''
-stream='' shell='' dry_run=''
+stream='' shell='' dry_run='' icount=''
 drives=() items=() qemu_more=() guest_command=()
 
 parse_options()
@@ -45,6 +47,7 @@ parse_options()
 		--stream) stream=1; shift; continue ;;
 		--shell) shell=1; shift; continue ;;
 		--dry-run) dry_run=1; shift; continue ;;
+		--icount) icount=1; shift; continue ;;
 		--) shift; guest_command=("$@"); break ;;
 		esac
 		(($# >= 2)) || die "option $1 lacks its value, or is unknown" "boot.sh"
@@ -127,16 +130,25 @@ describe_machine()
 		)
 	done
 
-	if [[ -n $plugin ]]; then
-		[[ -r ${plugin%%,*} ]] || die "no such plugin" "${plugin%%,*}"
-		machine+=(-plugin "$plugin")
+	if [[ -n $icount ]]; then
+		why=$'tcg\tinstructions are for TCG to count'
+	elif [[ -n $plugin ]]; then
 		why=$'tcg\tplugins are for TCG'
 	else
 		why=$("$here/accel.sh" "$image")
 	fi
+	if [[ -n $plugin ]]; then
+		[[ -r ${plugin%%,*} ]] || die "no such plugin" "${plugin%%,*}"
+		machine+=(-plugin "$plugin")
+	fi
 	if [[ $why == kvm$'\t'* ]]; then
 		machine+=(-accel kvm -cpu host)
 		accelerator="KVM (${why#*$'\t'})"
+	elif [[ -n $icount ]]; then
+		# Nothing of the host's is in it: the date and what is random are given.
+		machine+=(-accel 'tcg,thread=single' -cpu max -icount shift=0
+			-rtc 'base=2026-01-01,clock=vm' -seed 1)
+		accelerator="TCG, single-threaded, icount shift=0 (${why#*$'\t'})"
 	else
 		machine+=(-accel 'tcg,thread=multi' -cpu max)
 		accelerator="TCG, multi-threaded (${why#*$'\t'})"
