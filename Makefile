@@ -4,12 +4,12 @@
 
 # Settings that the scripts understand, from the command line or environment.
 export LINE ?= 6.12
-export DEBUG TOPOLOGY KSRC VARIANT
+export DEBUG TOPOLOGY KSRC VARIANT UPDATE
 
 vm := tools/vm
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check coherence matrix liburing mutants bisect nightly shell module cprovctl kernels clean distclean deps
+.PHONY: help run test check coherence icount matrix liburing mutants bisect nightly shell module cprovctl kernels clean distclean deps
 
 help: ## list the targets
 	@echo 'make TARGET [SETTING=...]'
@@ -30,6 +30,9 @@ check: deps ## checkpatch, sparse, W=1, kernel-doc, shellcheck and the like
 
 coherence: deps ## validate the coherence instrument, count line transfers per read
 	@tools/coherence.sh
+
+icount: deps ## count instructions per read, and hold them to their limits (UPDATE=)
+	@tools/icount.sh $(if $(UPDATE),count gate,)
 
 matrix: deps ## what each way to submit costs, with hints and without
 	@tools/matrix.sh

@@ -1,0 +1,148 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # $dir, $tools, $stock and $patched are icount.sh's
+# Sourced by icount.sh: the guests, and what is reported of them.
+
+count_topology=queue-per-cpu
+count_ios=${ICOUNT_IOS:-200}
+count_repeats=${ICOUNT_REPEATS:-2}
+# Long enough for the guest to go idle, so that each read waits: a device that
+# answers at once would interrupt now here, now there.
+count_latency_ns=1000000
+# shellcheck disable=SC2034 # icount.sh's
+count_steps=6 limits_steps=3
+
+count_build()
+{
+	make -s -C "$tools/icount" OUT="$dir"
+	# In a copy: its objects belong to one kernel.
+	rm -rf "$dir/module"
+	cp -a "$CPROV_TOP/module" "$dir/module"
+	make -s -C "$patched" M="$dir/module" modules
+	cp "$dir/module/completion_provenance.ko" "$dir/"
+}
+
+# Code of a kernel: address, name.
+count_symbols()
+{
+	nm "$1/vmlinux" | awk '$1 ~ /^ffffffff[89]/ && $2 ~ /^[tTwW]$/ { print $1, $3 }' | LC_ALL=C sort -u
+}
+
+# Where the idle loop polls, FIRST-END, in hexadecimal.
+count_idle()
+{
+	count_symbols "$1" | awk 'first != "" && $1 != first { print first "-" $1; exit }
+		$2 ~ /^cpu_idle_poll([.]|$)/ { first = $1 }' | grep . ||
+		die "the kernel has no cpu_idle_poll()" "$1/vmlinux"
+}
+
+# count_guest VARIANT KDIR MODE...: what was counted is in $dir/VARIANT.counted,
+# what the guest said of it in $dir/VARIANT.said.
+count_guest()
+{
+	local variant=$1 kdir=$2
+	local -a add=()
+	shift 2
+
+	[[ $variant == stock ]] ||
+		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
+	: >"$dir/$variant.said"
+	"$tools/vm/boot.sh" --name "icount-$variant" --kernel "$kdir" --topology "$count_topology" \
+		--icount --plugin "$dir/icount.so,out=$dir/$variant.counted,idle=$(count_idle "$kdir")" \
+		--append 'idle=poll nvme.io_queue_depth=64' \
+		--qemu -blockdev --qemu "node-name=icount,driver=null-co,size=$((256 << 20)),read-zeroes=on,latency-ns=$count_latency_ns" \
+		--qemu -device --qemu "nvme,drive=icount,serial=icount,max_ioqpairs=4" \
+		--add "$dir/coherence-io:/usr/bin/coherence-io" \
+		--add "$dir/icount-validate:/usr/bin/icount-validate" \
+		--add "$tools/icount/guest.sh:/lib/cprov/guest.sh" "${add[@]}" \
+		--out "$dir/$variant.said" --timeout 400 \
+		-- bash /lib/cprov/guest.sh "$count_ios" "$count_repeats" "$@"
+}
+
+# Names of the instructions that were executed, as an object: address, function.
+# A compiler's copies of a function have its name.
+count_names()
+{
+	{
+		count_symbols "$2"
+		jq -r '.symbols[]? // empty' "$dir/$1.said"
+	} | sed -E 's/ ([^ .]+)\..*/ \1/' >"$dir/$1.symbols"
+	{
+		sed 's/$/ 0/' "$dir/$1.symbols"
+		jq -r '.pcs[]? | .[0]' "$dir/$1.counted" | sort -u |
+			sed -n 's/^0x\(ffffffff.*\)/\1 ~ 1/p'
+	} | LC_ALL=C sort -k 1,1 -k 3,3 |
+		awk '$3 == 0 { name = $2 } $3 == 1 { printf "0x%s\t%s\n", $1, name }' |
+		jq -R -n '[inputs | split("\t") | {key: .[0], value: .[1]}] | from_entries' \
+			>"$dir/$1.names"
+}
+
+# All that two runs may differ by is here.
+count_facts()
+{
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -n --arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
+		--arg host "$(uname -sr), $(nproc) CPUs" \
+		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
+		--arg date "$(date -u +%FT%TZ)" \
+		--arg compiler "$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\(.*\)"/\1/p' "$patched/.config")" \
+		--arg topology "$count_topology" --argjson ios "$count_ios" --argjson repeats "$count_repeats" \
+		'{schema: 1, command: "tools/icount.sh count", $date, $commit, $host,
+		  accelerator: {name: "tcg", threads: "single", icount: "shift=0", $qemu},
+		  $compiler, $topology, $ios, $repeats}'
+}
+
+count_report()
+{
+	local variant
+
+	count_names stock "$stock"
+	count_names patched "$patched"
+	for variant in stock patched; do
+		# shellcheck disable=SC2016 # the variables are jq's
+		jq -n -f "$tools/icount/guest.jq" --arg variant "$variant" \
+			--slurpfile said "$dir/$variant.said" --slurpfile counted "$dir/$variant.counted" \
+			--slurpfile names "$dir/$variant.names"
+	done | jq -s --argjson facts "$(count_facts)" -f "$tools/icount/report.jq" >"$dir/report.json.tmp"
+	mv "$dir/report.json.tmp" "$dir/report.json"
+	jq -e '.errors == []' "$dir/report.json" >/dev/null || {
+		jq -r '.errors[]' "$dir/report.json"
+		return 1
+	}
+}
+
+count_valid()
+{
+	jq -r -f "$tools/icount/validate.jq" "$dir/report.json"
+}
+
+count()
+{
+	rm -f "$dir"/{stock,patched}.{said,counted} "$dir/report.json"
+	step build count_build
+	step guest-stock count_guest stock "$stock" stock
+	step guest-patched count_guest patched "$patched" \
+		patched module opted-in latency step_critical receipts
+	step report count_report
+	step valid count_valid
+	step table count_table
+	[[ ! -s $STEPS_DIR/table.log ]] || cat "$STEPS_DIR/table.log"
+}
+
+count_table()
+{
+	jq -r -f "$tools/icount/table.jq" "$dir/report.json"
+}
+
+# limit_of RULE: fails with what is beyond it, and the functions that cost it.
+limit_of()
+{
+	jq -r -f "$tools/icount/limits.jq" --arg rule "$1" "$dir/report.json"
+}
+
+limits()
+{
+	[[ -s $dir/report.json ]] || die "nothing was counted" "$dir/report.json" "tools/icount.sh count"
+	step limit-patched limit_of patched
+	step limit-module limit_of module
+	step limit-hinted limit_of hinted
+}

@@ -1,0 +1,29 @@
+# jq -n -r -f gate.jq --arg what NAME --slurpfile was BASELINE --slurpfile now NOW:
+# fails with what rose, or went missing, since the baseline.
+
+def signed: if . > 0 then "+\(. * 100 | round / 100)" else "\(. * 100 | round / 100)" end;
+
+$was[0] as $was | $now[0] as $now
+| $was.tolerance as $may
+| (if $was.compiler == $now.compiler then $may.instructions else $may.instructions_other_compiler end) as $instructions
+| def measure: if $what == "structs" then .patched - .stock else .over_stock end;
+  ({cases: $instructions, structs: $may.bytes, transfers: $may.transfers}[$what]) as $tolerance
+| ({cases: "instructions per read", structs: "bytes", transfers: "transfers per read"}[$what]) as $unit
+| def functions($old; $new):
+    [($old + $new | keys[]) as $f
+     | {f: $f, rise: (($new[$f] // 0) - ($old[$f] // 0)), new: ($old[$f] == null)}
+     | select(.rise >= 2)] | sort_by(-.rise)[:10][]
+    | "    \(.rise | signed) \(.f)";
+[$was[$what] | to_entries[]
+ | .key as $key | .value as $old | $now[$what][$key] as $new
+ | if $new == null then {bad: true, text: "\($key): not counted any more"}
+   else (($new | measure) - ($old | measure) | . * 100 | round / 100) as $rise
+   | {bad: ($rise > $tolerance),
+      text: "\($key): \($old | measure | signed) \($unit) over stock then, \($new | measure | signed) now",
+      more: (if $rise > $tolerance and $what == "cases" then [functions($old.grown; $new.grown)] else [] end)}
+   end]
+| [.[] | select(.bad)] as $bad
+| if $was[$what] == {} then ("the baseline has none\n" | halt_error(1))
+  elif $bad == [] then .[].text
+  else ([$bad[] | .text + ": rose by more than \($tolerance)", .more[]?] | join("\n") + "\n" | halt_error(1))
+  end

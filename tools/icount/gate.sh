@@ -1,0 +1,95 @@
+# shellcheck shell=bash
+# shellcheck disable=SC2154 # $dir, $tools, $stock and $patched are icount.sh's
+# Sourced by icount.sh: what is counted now against what was counted when the
+# baseline was made. All of it is the difference to the stock kernel in the same
+# run, which other compilers and hosts change little.
+
+gate_baseline=${ICOUNT_BASELINE:-$tools/icount/baseline.json}
+# shellcheck disable=SC2034 # icount.sh's
+gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 3 || echo 6)))
+
+# One topology, in which nothing is remote: what is counted is what hints cost.
+gate_transfers()
+{
+	STOCK_KDIR=$stock PATCHED_KDIR=$patched COHERENCE_TOPOLOGIES=$count_topology \
+		COHERENCE_IOS=400 COHERENCE_REPEATS=3 "$tools/coherence.sh" io
+}
+
+# Sizes as the guest's kernels have them: name, before, after.
+gate_structs()
+{
+	local name
+
+	for name in kiocb io_kiocb bio request; do
+		printf '%s %d %d\n' "$name" \
+			"$(pahole -C "$name" "$stock/vmlinux" | sed -n 's/.*size: \([0-9]*\),.*/\1/p' | head -n 1)" \
+			"$(pahole -C "$name" "$patched/vmlinux" | sed -n 's/.*size: \([0-9]*\),.*/\1/p' | head -n 1)"
+	done | jq -R -n '[inputs | split(" ") | {key: .[0], value: {
+		stock: (.[1] | tonumber), patched: (.[2] | tonumber)}}] | from_entries' >"$dir/structs.json"
+	jq -e 'all(.[]; .stock > 0 and .patched > 0)' "$dir/structs.json" >/dev/null
+}
+
+# What this run has, in the form of the baseline.
+gate_now()
+{
+	jq -n -f "$tools/icount/baseline.jq" --slurpfile report "$dir/report.json" \
+		--slurpfile structs "$dir/structs.json" \
+		--slurpfile coherence "$CPROV_TOP/build/coherence/report.json"
+}
+
+gate_update()
+{
+	gate_now >"$gate_baseline.tmp"
+	mv "$gate_baseline.tmp" "$gate_baseline"
+	jq -r '"baseline of \(.kernel), \(.compiler): \(.cases | length) cases"' "$gate_baseline"
+}
+
+# gate_compare WHAT: fails with what rose.
+gate_compare()
+{
+	gate_now >"$dir/now.json"
+	jq -n -r -f "$tools/icount/gate.jq" --arg what "$1" --slurpfile was "$gate_baseline" \
+		--slurpfile now "$dir/now.json"
+}
+
+# A gate that lets all pass is none: of a baseline that is lower by as much as is
+# tolerated, each figure must pass, and by 1 more, none.
+gate_can_fail()
+{
+	local what more status
+
+	for what in cases structs transfers; do
+		for more in 0 1; do
+			# shellcheck disable=SC2016 # the variables are jq's
+			gate_now | jq --argjson more "$more" --arg what "$what" '
+				.tolerance as $may
+				| if $what == "cases" then
+					.cases[] |= (.over_stock -= $may.instructions + $more
+						| .grown["a_function"] = 9 | .grown |= with_entries(.value -= 9))
+				  elif $what == "structs" then .structs[].stock += $may.bytes + $more
+				  else .transfers[].over_stock -= $may.transfers + $more end' >"$dir/lower.json"
+			status=0
+			jq -n -r -f "$tools/icount/gate.jq" --arg what "$what" --slurpfile was "$dir/lower.json" \
+				--slurpfile now <(gate_now) >"$dir/lower.log" 2>&1 || status=$?
+			cat "$dir/lower.log"
+			((status != 0 == more)) || { echo "$what, $more beyond: status $status"; return 1; }
+		done
+	done
+}
+
+gate()
+{
+	[[ -s $dir/report.json ]] || die "nothing was counted" "$dir/report.json" "tools/icount.sh count"
+	[[ -n ${UPDATE:-} || -s $gate_baseline ]] ||
+		die "there is no baseline" "$gate_baseline" "make icount UPDATE=1"
+	step structs gate_structs
+	step transfers gate_transfers
+	if [[ -n ${UPDATE:-} ]]; then
+		step update gate_update
+		return
+	fi
+	step gate-can-fail gate_can_fail
+	step gate-instructions gate_compare cases
+	step gate-structs gate_compare structs
+	step gate-transfers gate_compare transfers
+}

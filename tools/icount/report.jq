@@ -1,0 +1,33 @@
+# jq -s -f report.jq --argjson facts FACTS GUEST...: the report: what each case costs
+# more than the same read on the stock kernel, and which functions cost it.
+
+def key: "\(.device)/\(.ring)/\(.mode)";
+
+[.[].cases[]] as $cases
+| ([$cases[] | select(.mode == "stock")] | INDEX("\(.device)/\(.ring)")) as $stock
+| $facts + {
+    kernels: (map({key: .variant, value: .machine}) | from_entries),
+    errors: [
+      .[].errors[],
+      # Two medians of one case are to be one number.
+      ($cases[] | select((.medians | last) - (.medians | first) > .instructions / 1000)
+       | "\(key): not repeatable to 0.1 %: \(.medians)"),
+      ($cases[] | select($stock["\(.device)/\(.ring)"] == null)
+       | "\(key): there is no case of the stock kernel to compare with")
+    ],
+    validation: (map({key: .variant, value: .validation}) | from_entries),
+    cases: [
+      $cases[]
+      | . as $case
+      | ($stock["\(.device)/\(.ring)"] // empty) as $base
+      | ($base.functions) as $before
+      | . + {
+          over_stock: (.instructions - $base.instructions),
+          over_stock_percent: ((.instructions - $base.instructions) / $base.instructions * 10000 | round / 100),
+          grown: ([(.functions + $before | keys[]) as $f
+              | {key: $f, value: (($case.functions[$f] // 0) - ($before[$f] // 0) | . * 100 | round / 100)}
+              | select(.value != 0)] | sort_by(-.value) | from_entries),
+          new: [.functions | keys[] | select($before[.] == null)]
+        }
+    ]
+  }
