@@ -4,7 +4,7 @@
 # kernel, with hints and without.
 
 # In the first the interrupt is on one CPU for all, in the second on each.
-io_topologies=(one-queue-2llc queue-per-cpu)
+read -ra io_topologies <<<"${COHERENCE_TOPOLOGIES:-one-queue-2llc queue-per-cpu}"
 io_repeats=${COHERENCE_REPEATS:-3}
 io_ios=${COHERENCE_IOS:-1000}
 # shellcheck disable=SC2034 # coherence.sh's
@@ -63,7 +63,8 @@ io_report()
 		done
 	done | jq -s --argjson facts "$(io_facts)" '$facts + {guests: .}' >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
-	jq -e '.guests | length == 4 and all(.[]; .errors == [])' "$dir/report.json" >/dev/null || {
+	jq -e --argjson guests $((2 * ${#io_topologies[@]})) \
+		'.guests | length == $guests and all(.[]; .errors == [])' "$dir/report.json" >/dev/null || {
 		jq -r '.guests[].errors[]' "$dir/report.json"
 		return 1
 	}
