@@ -116,5 +116,6 @@ if ! ((${#only[@]})) && [[ $debug == none ]]; then
 	step matrix matrix
 	step run "$tools/run.sh"
 	step unhinted-is-stock unhinted_is_stock
+	step cprovbench "$tools/cprovbench.sh"
 fi
 steps_end || exit 1

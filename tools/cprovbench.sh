@@ -1,0 +1,50 @@
+#!/bin/bash
+# cprovbench.sh: try the benchmark program: every workload on every ring, on the
+# stock kernel and on the patched one, and that wrong data are noticed.
+#
+# STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
+# of building any.
+#
+# Exit status: 0 all passed, 1 some failed, 2 the host is at fault.
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools/vm/lib.sh
+. "$tools/vm/lib.sh"
+# shellcheck source=tools/steps.sh
+. "$tools/steps.sh"
+die_with_parent "$@"
+
+dir=$CPROV_TOP/build/cprovbench
+
+build()
+{
+	make -s -C "$tools/cprovbench" OUT="$dir"
+	# In a copy: its objects belong to one kernel.
+	rm -rf "$dir/module"
+	cp -a "$CPROV_TOP/module" "$dir/module"
+	make -s -C "$patched" M="$dir/module" modules
+	cp "$dir/module/completion_provenance.ko" "$dir/"
+}
+
+try()
+{
+	local variant=$1 kdir=$2 hints=$3
+	local -a add=()
+
+	[[ $variant == stock ]] ||
+		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
+	: >"$dir/$variant.said"
+	"$tools/vm/boot.sh" --name "cprovbench-$variant" --kernel "$kdir" --topology one-queue-2llc \
+		--drive serial=bench,size=64M --add "$dir/cprovbench:/usr/bin/cprovbench" \
+		--add "$tools/cprovbench/guest-test.sh:/lib/cprov/guest.sh" "${add[@]}" \
+		--out "$dir/$variant.said" --timeout 300 -- bash /lib/cprov/guest.sh
+	jq -s -r -f "$tools/cprovbench/test.jq" --argjson hints "$hints" "$dir/$variant.said"
+}
+
+stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
+patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
+steps_begin cprovbench 3
+step build build
+step stock try stock "$stock" false
+step patched try patched "$patched" true
+steps_end || exit 1

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef CPROVBENCH_H
+#define CPROVBENCH_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cprov.h>
+
+#define BLOCK 4096U
+#define MAX_CPUS 256
+#define MAX_FLOWS 3
+#define MAX_THREADS 64
+#define NR_REASONS 64
+
+__attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);
+uint64_t now_ns(void);
+void *allocate(size_t bytes);
+void pin(int cpu);
+
+/* ---- hist.c: log-linear, as HdrHistogram's, which Debian 12 has not for C ---- */
+
+#define HIST_SUB_BITS 7
+#define HIST_SUB 128U
+#define HIST_SLOTS ((65 - HIST_SUB_BITS) * HIST_SUB)
+
+struct hist {
+	uint64_t *slots;
+	uint64_t n, sum, min, max;
+};
+
+void hist_init(struct hist *h);
+void hist_add(struct hist *h, uint64_t value);
+void hist_merge(struct hist *to, const struct hist *from);
+uint64_t hist_percentile(const struct hist *h, double percent);
+
+/* ---- options.c ---- */
+
+enum workload {
+	WORK_CHASE,
+	WORK_SWAP,
+	WORK_MIXED,
+	WORK_HANDOFF,
+	WORK_MIGRATE,
+	WORKLOADS,
+};
+
+enum ring_kind { RING_DEFAULT, RING_COOP, RING_DEFER, RING_SQPOLL, RING_PREAD };
+
+enum hints { HINTS_AUTO, HINTS_OFF, HINTS_NEED };
+
+struct options {
+	enum workload workload;
+	enum ring_kind ring;
+	enum hints hints;
+	const char *target, *label, *output;
+	int cpus[MAX_CPUS], nr_cpus;
+	unsigned int threads, depth, block, overlap, budget_us;
+	uint64_t ios, seconds, tensor;
+	bool verify, prepare, json, receipts;
+};
+
+extern const char *const workload_names[];
+extern const char *const ring_names[];
+const char *class_name(unsigned int io_class);
+const char *reason_name(unsigned int reason);
+void parse_options(struct options *opt, int argc, char **argv);
+
+/* ---- target.c: what is read, and what must be in it ---- */
+
+struct target {
+	int fd;
+	uint64_t blocks;
+	bool patterned;
+};
+
+void target_open(struct target *tg, const struct options *opt);
+void target_prepare(const struct options *opt);
+bool block_is_right(const void *data, uint64_t block);
+uint64_t block_next(const void *data, uint64_t blocks);
+uint64_t scatter(uint64_t n);
+
+/* ---- lane.c: a ring, or none, and the requests of a thread ---- */
+
+struct flow {
+	const char *name;
+	struct io_locality_hint hint;
+	uint64_t ios, bytes, wrong, receipts, known, remote;
+	uint64_t reasons[NR_REASONS];
+	struct hist latency; /* from submission until the consumer has it */
+	struct hist ready; /* from the device's being done until then */
+};
+
+struct request {
+	struct flow *flow;
+	unsigned int slot;
+	void *buf;
+	uint64_t block; /* of BLOCK bytes */
+	unsigned int bytes;
+	uint64_t submitted_ns;
+	void *owner;
+};
+
+struct bench;
+
+struct lane {
+	struct bench *bench;
+	struct io_uring ring;
+	struct cprov_ring cr;
+	bool cqe32;
+};
+
+void lane_open(struct lane *lane, struct bench *b, unsigned int entries,
+	       struct flow *flows, unsigned int nr_flows);
+void lane_close(struct lane *lane);
+void lane_queue(struct lane *lane, struct request *rq);
+void lane_submit(struct lane *lane, unsigned int wait);
+struct request *lane_wait(struct lane *lane);
+void lane_pread(struct lane *lane, struct request *rq);
+
+/* ---- work.c ---- */
+
+struct phase {
+	const char *name;
+	struct flow flows[MAX_FLOWS];
+	unsigned int nr_flows;
+	uint64_t ns, steps;
+	struct hist submit; /* swap: handing a tensor's reads to the kernel */
+	struct hist complete; /* swap: from there until all of it is there */
+	bool tensors;
+};
+
+struct bench {
+	struct options opt;
+	struct target target;
+	bool kernel_has_hints, hinted, receipts, step_critical;
+	struct phase phases[2];
+	unsigned int nr_phases;
+	uint64_t begin_ns, end_ns;
+	atomic_ullong steps;
+	atomic_bool stop;
+};
+
+void run(struct bench *b);
+
+/* ---- report.c ---- */
+
+void report(const struct bench *b);
+
+#endif

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cprovbench - what people do with storage that somebody waits for, with locality
+ * hints where the kernel has them: see cprovbench(1)
+ */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cprovbench.h"
+
+void die(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("cprovbench: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(2);
+}
+
+/* The clock that receipts have. */
+uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+void *allocate(size_t bytes)
+{
+	void *p = NULL;
+
+	if (posix_memalign(&p, BLOCK, bytes))
+		die("out of memory");
+	/* Touched, so that no page is missing while something is measured. */
+	memset(p, 0, bytes);
+	return p;
+}
+
+void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("cannot run on CPU %d: %s", cpu, strerror(errno));
+}
+
+static void probe(struct bench *b)
+{
+	struct io_locality_probe answer;
+	int ret;
+
+	memset(&answer, 0, sizeof(answer));
+	ret = cprov_probe(-1, &answer);
+	b->kernel_has_hints = !ret;
+	if (ret && b->opt.hints == HINTS_NEED)
+		die("this kernel takes no locality hints");
+	b->hinted = b->kernel_has_hints && b->opt.hints != HINTS_OFF &&
+		    b->opt.ring != RING_PREAD;
+	b->receipts = b->hinted && b->opt.receipts &&
+		      answer.enable_flags & IO_LOCALITY_F_RECEIPTS;
+	b->step_critical = answer.state & IO_LOCALITY_STATE_STEP_CRITICAL;
+}
+
+int main(int argc, char **argv)
+{
+	struct bench b;
+	unsigned int i, j;
+	bool wrong = false;
+
+	memset(&b, 0, sizeof(b));
+	parse_options(&b.opt, argc, argv);
+	if (b.opt.prepare)
+		target_prepare(&b.opt);
+	target_open(&b.target, &b.opt);
+	probe(&b);
+	run(&b);
+	report(&b);
+	for (i = 0; i < b.nr_phases; i++)
+		for (j = 0; j < b.phases[i].nr_flows; j++)
+			wrong |= b.phases[i].flows[j].wrong;
+	return wrong;
+}

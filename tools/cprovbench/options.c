@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The command line. */
+#include <errno.h>
+#include <getopt.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cprovbench.h"
+
+static const char usage[] =
+	"Usage: cprovbench [OPTION...] WORKLOAD FILE|DEVICE\n"
+	"\n"
+	"Read FILE or DEVICE with O_DIRECT as programs do that wait for storage, verify\n"
+	"what was read, and tell how long the consumer waited. Requests carry locality\n"
+	"hints, on a kernel that takes them.\n"
+	"\n"
+	"  chase     one read at a time, each of which says where the next one is, as an\n"
+	"            agent's or a retrieval loop's\n"
+	"  swap      tensors of a KV cache in many reads each: one after the other, then\n"
+	"            the next ones submitted before one is consumed\n"
+	"  mixed     on one ring: a chase, bulk reads and prefetches\n"
+	"  handoff   one thread submits, another consumes\n"
+	"  migrate   a chase whose thread moves between submission and completion\n"
+	"\n"
+	"  -r, --ring KIND        default, coop, defer (DEFER_TASKRUN), sqpoll, or pread,\n"
+	"                         which is no ring (default: default)\n"
+	"  -H, --hints WHEN       auto, off, or need (default auto)\n"
+	"      --no-receipts      do not ask the kernel how requests came back\n"
+	"  -c, --cpus LIST        CPUs to use, such as 0-3,8: threads are pinned to them in\n"
+	"                         turn; handoff consumes on the first, submits on the second\n"
+	"  -t, --threads N        of chase and migrate (default 1)\n"
+	"  -s, --seconds N        run for so long (default 5)\n"
+	"  -n, --ios N            or until so many reads were begun; for swap, tensors\n"
+	"  -b, --block BYTES      of a read (default 4096; swap: 131072)\n"
+	"  -d, --depth N          reads in flight of handoff (default 8)\n"
+	"      --tensor BYTES     of swap (default 4M)\n"
+	"      --overlap N        tensors that are submitted ahead (default 1)\n"
+	"      --budget US        of the hints (default 0: the policy's)\n"
+	"      --no-verify        do not check the data\n"
+	"      --prepare          first write the pattern that is verified OVER ALL that is\n"
+	"                         in FILE or on DEVICE\n"
+	"  -l, --label TEXT       goes into the result\n"
+	"  -j, --json             the result is one line of JSON\n"
+	"  -o, --output FILE      it goes there (default: standard output)\n"
+	"  -h, --help             this text\n"
+	"\n"
+	"Examples:\n"
+	"  truncate -s 1G tensors && cprovbench --prepare swap tensors\n"
+	"  cprovbench --ring defer --cpus 2 chase tensors\n"
+	"  cprovbench --json --hints off mixed tensors | jq .phases[].flows[].latency_ns\n"
+	"\n"
+	"Exit status: 0 all data were right; 1 some were not; 2 nothing was measured.\n";
+
+const char *const workload_names[] = { "chase",	  "swap",    "mixed",
+				       "handoff", "migrate", NULL };
+const char *const ring_names[] = { "default", "coop",  "defer",
+				   "sqpoll",  "pread", NULL };
+static const char *const hints_names[] = { "auto", "off", "need", NULL };
+
+static unsigned int parse_name(const char *what, const char *s,
+			       const char *const *names)
+{
+	unsigned int i;
+
+	for (i = 0; names[i]; i++)
+		if (!strcmp(s, names[i]))
+			return i;
+	die("%s '%s' is not known: see --help", what, s);
+}
+
+static uint64_t parse_number(const char *what, const char *s, uint64_t min,
+			     uint64_t max)
+{
+	unsigned int shift = 0;
+	uint64_t n;
+	char *end;
+
+	errno = 0;
+	n = strtoull(s, &end, 10);
+	if (*end == 'K')
+		shift = 10;
+	else if (*end == 'M')
+		shift = 20;
+	else if (*end == 'G')
+		shift = 30;
+	if (shift)
+		end++;
+	if (errno || end == s || *end || *s == '-' || n > max >> shift ||
+	    n << shift < min)
+		die("--%s %s: not a number from %llu to %llu", what, s,
+		    (unsigned long long)min, (unsigned long long)max);
+	return n << shift;
+}
+
+static void parse_cpus(struct options *opt, const char *s)
+{
+	char *end;
+
+	opt->nr_cpus = 0;
+	for (; *s; s = end) {
+		unsigned long first = strtoul(s, &end, 10), last = first;
+
+		if (end != s && *end == '-') {
+			s = end + 1;
+			last = strtoul(s, &end, 10);
+		}
+		if (end == s || last < first || last >= CPU_SETSIZE ||
+		    (*end && *end != ','))
+			die("--cpus: not a list of CPUs");
+		for (; first <= last; first++) {
+			if (opt->nr_cpus == MAX_CPUS)
+				die("--cpus: more than %d", MAX_CPUS);
+			opt->cpus[opt->nr_cpus++] = (int)first;
+		}
+		if (*end)
+			end++;
+	}
+	if (!opt->nr_cpus)
+		die("--cpus: none");
+}
+
+static void all_cpus(struct options *opt)
+{
+	cpu_set_t set;
+	int i;
+
+	if (sched_getaffinity(0, sizeof(set), &set))
+		die("sched_getaffinity: %s", strerror(errno));
+	for (i = 0; i < CPU_SETSIZE && opt->nr_cpus < MAX_CPUS; i++)
+		if (CPU_ISSET((size_t)i, &set))
+			opt->cpus[opt->nr_cpus++] = i;
+}
+
+static void check(struct options *opt)
+{
+	if (!opt->block)
+		opt->block = opt->workload == WORK_SWAP ? 32 * BLOCK : BLOCK;
+	if (opt->block % BLOCK)
+		die("--block is no multiple of %u", BLOCK);
+	if (opt->workload != WORK_SWAP)
+		opt->tensor = opt->block;
+	if (opt->tensor % opt->block)
+		die("--tensor is no multiple of --block");
+	if (opt->tensor / opt->block * (opt->overlap + 1) > 4096)
+		die("a tensor, and those ahead of it, are more than 4096 reads");
+	if (opt->threads > 1 && opt->workload != WORK_CHASE &&
+	    opt->workload != WORK_MIGRATE)
+		die("--threads is for chase and migrate");
+	if (opt->ring == RING_PREAD && opt->workload != WORK_CHASE)
+		die("pread is for chase");
+	if (opt->ring == RING_DEFER && opt->workload == WORK_HANDOFF)
+		die("a DEFER_TASKRUN ring is of one thread, and handoff has two");
+}
+
+enum {
+	OPT_TENSOR = 256,
+	OPT_OVERLAP,
+	OPT_BUDGET,
+	OPT_NO_VERIFY,
+	OPT_NO_RECEIPTS,
+	OPT_PREPARE,
+};
+
+static const struct option options[] = {
+	{ "ring", required_argument, NULL, 'r' },
+	{ "hints", required_argument, NULL, 'H' },
+	{ "no-receipts", no_argument, NULL, OPT_NO_RECEIPTS },
+	{ "cpus", required_argument, NULL, 'c' },
+	{ "threads", required_argument, NULL, 't' },
+	{ "seconds", required_argument, NULL, 's' },
+	{ "ios", required_argument, NULL, 'n' },
+	{ "block", required_argument, NULL, 'b' },
+	{ "depth", required_argument, NULL, 'd' },
+	{ "tensor", required_argument, NULL, OPT_TENSOR },
+	{ "overlap", required_argument, NULL, OPT_OVERLAP },
+	{ "budget", required_argument, NULL, OPT_BUDGET },
+	{ "no-verify", no_argument, NULL, OPT_NO_VERIFY },
+	{ "prepare", no_argument, NULL, OPT_PREPARE },
+	{ "label", required_argument, NULL, 'l' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "output", required_argument, NULL, 'o' },
+	{ "help", no_argument, NULL, 'h' },
+	{},
+};
+
+static void parse_option(struct options *opt, int c)
+{
+	switch (c) {
+	case 'r':
+		opt->ring = parse_name("ring", optarg, ring_names);
+		break;
+	case 'H':
+		opt->hints = parse_name("hints", optarg, hints_names);
+		break;
+	case 'c':
+		parse_cpus(opt, optarg);
+		break;
+	case 't':
+		opt->threads = (unsigned int)parse_number("threads", optarg, 1,
+							  MAX_THREADS);
+		break;
+	case 's':
+		opt->seconds = parse_number("seconds", optarg, 1, 1U << 30);
+		break;
+	case 'n':
+		opt->ios = parse_number("ios", optarg, 1, UINT64_MAX);
+		break;
+	case 'b':
+		opt->block = (unsigned int)parse_number("block", optarg, BLOCK,
+							1U << 26);
+		break;
+	case 'd':
+		opt->depth =
+			(unsigned int)parse_number("depth", optarg, 1, 4096);
+		break;
+	case OPT_TENSOR:
+		opt->tensor = parse_number("tensor", optarg, BLOCK, 1U << 31);
+		break;
+	case OPT_OVERLAP:
+		opt->overlap =
+			(unsigned int)parse_number("overlap", optarg, 1, 64);
+		break;
+	case OPT_BUDGET:
+		opt->budget_us = (unsigned int)parse_number("budget", optarg, 0,
+							    UINT32_MAX);
+		break;
+	case OPT_NO_VERIFY:
+		opt->verify = false;
+		break;
+	case OPT_NO_RECEIPTS:
+		opt->receipts = false;
+		break;
+	case OPT_PREPARE:
+		opt->prepare = true;
+		break;
+	case 'l':
+		opt->label = optarg;
+		break;
+	case 'j':
+		opt->json = true;
+		break;
+	case 'o':
+		opt->output = optarg;
+		break;
+	case 'h':
+		fputs(usage, stdout);
+		exit(0);
+	default:
+		fputs("Try cprovbench --help.\n", stderr);
+		exit(2);
+	}
+}
+
+void parse_options(struct options *opt, int argc, char **argv)
+{
+	int c;
+
+	opt->threads = 1;
+	opt->depth = 8;
+	opt->overlap = 1;
+	opt->seconds = 5;
+	opt->tensor = 4 << 20;
+	opt->verify = true;
+	opt->receipts = true;
+	while ((c = getopt_long(argc, argv, "r:H:c:t:s:n:b:d:l:jo:h", options,
+				NULL)) != -1)
+		parse_option(opt, c);
+	if (argc - optind != 2) {
+		fputs("A workload and what to read are needed: see cprovbench --help.\n",
+		      stderr);
+		exit(2);
+	}
+	opt->workload = parse_name("workload", argv[optind], workload_names);
+	opt->target = argv[optind + 1];
+	if (!opt->nr_cpus)
+		all_cpus(opt);
+	check(opt);
+}

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What was measured, for people and as JSON. */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "cprovbench.h"
+
+static const char *const class_names[IO_LOCALITY_NR_CLASSES] = {
+	[IO_LOCALITY_CLASS_THROUGHPUT] = "throughput",
+	[IO_LOCALITY_CLASS_LATENCY] = "latency",
+	[IO_LOCALITY_CLASS_STEP_CRITICAL] = "step_critical",
+	[IO_LOCALITY_CLASS_PREFETCH] = "prefetch",
+};
+
+static const char *const reason_names[NR_REASONS] = {
+	[IO_LOCALITY_REASON_UNKNOWN] = "unknown",
+	[IO_LOCALITY_REASON_NO_POLICY] = "no_policy",
+	[IO_LOCALITY_REASON_STEERED] = "steered",
+	[IO_LOCALITY_REASON_AT_HOME] = "at_home",
+	[IO_LOCALITY_REASON_SHARED_CACHE] = "shared_cache",
+	[IO_LOCALITY_REASON_SAME_NODE] = "same_node",
+	[IO_LOCALITY_REASON_CLASS] = "class",
+	[IO_LOCALITY_REASON_EXPIRED] = "expired",
+	[IO_LOCALITY_REASON_OFFLINE] = "offline",
+	[IO_LOCALITY_REASON_POLLED] = "polled",
+	[IO_LOCALITY_REASON_THREADED_IRQS] = "threaded_irqs",
+	[IO_LOCALITY_REASON_RQ_AFFINITY] = "rq_affinity",
+	[IO_LOCALITY_REASON_ISOLATED] = "isolated",
+	[IO_LOCALITY_REASON_DISABLED] = "disabled",
+};
+
+static const double percents[] = { 50, 90, 99, 99.9 };
+
+const char *class_name(unsigned int io_class)
+{
+	return class_names[io_class];
+}
+
+const char *reason_name(unsigned int reason)
+{
+	return reason_names[reason] ? reason_names[reason] : "newer";
+}
+
+/* An emulator's clock measures the emulator. */
+static bool emulated(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char line[256];
+	bool tcg = false;
+
+	while (f && fgets(line, sizeof(line), f))
+		tcg |= !!strstr(line, "QEMU TCG");
+	if (f)
+		fclose(f);
+	return tcg;
+}
+
+static double per_second(uint64_t n, uint64_t ns)
+{
+	return ns ? (double)n * 1e9 / (double)ns : 0;
+}
+
+static void put_string(FILE *out, const char *key, const char *s)
+{
+	fprintf(out, "\"%s\":", key);
+	if (!s) {
+		fputs("null,", out);
+		return;
+	}
+	fputc('"', out);
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			fputc('\\', out);
+		if ((unsigned char)*s < 0x20)
+			fprintf(out, "\\u%04x", *s);
+		else
+			fputc(*s, out);
+	}
+	fputs("\",", out);
+}
+
+static void put_hist(FILE *out, const char *key, const struct hist *h)
+{
+	unsigned int i;
+
+	fprintf(out, "\"%s\":", key);
+	if (!h->n) {
+		fputs("null", out);
+		return;
+	}
+	fprintf(out, "{\"n\":%" PRIu64 ",\"min\":%" PRIu64 ",\"mean\":%.0f",
+		h->n, h->min, (double)h->sum / (double)h->n);
+	for (i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
+		fprintf(out, ",\"p%g\":%" PRIu64, percents[i],
+			hist_percentile(h, percents[i]));
+	fprintf(out, ",\"max\":%" PRIu64 "}", h->max);
+}
+
+static void put_reasons(FILE *out, const struct flow *f)
+{
+	const char *comma = "";
+	unsigned int i;
+
+	fputs("\"reasons\":{", out);
+	for (i = 0; i < NR_REASONS; i++)
+		if (f->reasons[i]) {
+			fprintf(out, "%s\"%s\":%" PRIu64, comma, reason_name(i),
+				f->reasons[i]);
+			comma = ",";
+		}
+	fputs("},", out);
+}
+
+static void put_flow(FILE *out, const struct bench *b, const struct phase *p,
+		     const struct flow *f)
+{
+	fputc('{', out);
+	put_string(out, "name", f->name);
+	put_string(out, "class",
+		   b->hinted ? class_name(f->hint.io_class) : NULL);
+	fprintf(out,
+		"\"ios\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"wrong\":%" PRIu64
+		",\"iops\":%.1f,\"gb_per_s\":%.6f,\"receipts\":%" PRIu64
+		",\"remote\":%" PRIu64 ",",
+		f->ios, f->bytes, f->wrong, per_second(f->ios, p->ns),
+		per_second(f->bytes, p->ns) / 1e9, f->receipts, f->remote);
+	put_reasons(out, f);
+	put_hist(out, "latency_ns", &f->latency);
+	fputc(',', out);
+	put_hist(out, "done_to_ready_ns", &f->ready);
+	fputc('}', out);
+}
+
+static void put_phase(FILE *out, const struct bench *b, const struct phase *p)
+{
+	unsigned int i;
+
+	fputc('{', out);
+	put_string(out, "name", p->name);
+	fprintf(out, "\"ns\":%" PRIu64 ",\"flows\":[", p->ns);
+	for (i = 0; i < p->nr_flows; i++) {
+		if (i)
+			fputc(',', out);
+		put_flow(out, b, p, &p->flows[i]);
+	}
+	fputc(']', out);
+	if (p->tensors) {
+		fputs(",\"tensor\":{", out);
+		put_hist(out, "submit_ns", &p->submit);
+		fputc(',', out);
+		put_hist(out, "complete_ns", &p->complete);
+		fputc('}', out);
+	}
+	fputc('}', out);
+}
+
+static void put_json(FILE *out, const struct bench *b)
+{
+	struct utsname name;
+	unsigned int i;
+
+	uname(&name);
+	fputs("{\"cprovbench\":1,", out);
+	put_string(out, "label", b->opt.label);
+	put_string(out, "workload", workload_names[b->opt.workload]);
+	put_string(out, "ring", ring_names[b->opt.ring]);
+	put_string(out, "kernel", name.release);
+	put_string(out, "target", b->opt.target);
+	fprintf(out,
+		"\"emulated\":%s,\"hints\":%s,\"verified\":%s,\"threads\":%u,\"block\":%u,\"phases\":[",
+		emulated() ? "true" : "false", b->hinted ? "true" : "false",
+		b->opt.verify ? "true" : "false", b->opt.threads, b->opt.block);
+	for (i = 0; i < b->nr_phases; i++) {
+		if (i)
+			fputc(',', out);
+		put_phase(out, b, &b->phases[i]);
+	}
+	fputs("]}\n", out);
+}
+
+static void say_hist(FILE *out, const char *what, const struct hist *h)
+{
+	unsigned int i;
+
+	if (!h->n)
+		return;
+	fprintf(out, "    %-22s %10.1f", what, (double)h->min / 1e3);
+	for (i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
+		fprintf(out, " %10.1f",
+			(double)hist_percentile(h, percents[i]) / 1e3);
+	fprintf(out, " %10.1f\n", (double)h->max / 1e3);
+}
+
+static void say_flow(FILE *out, const struct bench *b, const struct phase *p,
+		     const struct flow *f)
+{
+	unsigned int i;
+
+	fprintf(out, "  %s%s%s: %" PRIu64 " reads, %.0f a second, %.3f GB/s",
+		f->name, b->hinted ? ", " : "",
+		b->hinted ? class_name(f->hint.io_class) : "", f->ios,
+		per_second(f->ios, p->ns), per_second(f->bytes, p->ns) / 1e9);
+	if (b->opt.verify)
+		fprintf(out, ", %" PRIu64 " with wrong data", f->wrong);
+	if (f->receipts)
+		fprintf(out, "; %" PRIu64 " of %" PRIu64 " completed elsewhere",
+			f->remote, f->receipts);
+	for (i = 0; i < NR_REASONS; i++)
+		if (f->reasons[i])
+			fprintf(out, ", %s %" PRIu64, reason_name(i),
+				f->reasons[i]);
+	fprintf(out, "\n    %-22s %10s %10s %10s %10s %10s %10s\n",
+		"microseconds", "min", "p50", "p90", "p99", "p99.9", "max");
+	say_hist(out, "submitted to ready", &f->latency);
+	say_hist(out, "device done to ready", &f->ready);
+}
+
+static void put_text(FILE *out, const struct bench *b)
+{
+	unsigned int i, j;
+
+	fprintf(out, "%s on %s, ring %s, %s%s\n",
+		workload_names[b->opt.workload], b->opt.target,
+		ring_names[b->opt.ring],
+		b->hinted	    ? "with hints" :
+		b->kernel_has_hints ? "without hints" :
+				      "on a kernel that takes no hints",
+		b->opt.verify ? ", data verified" : ", data not verified");
+	if (emulated())
+		fputs("The processor is emulated: times tell nothing of a real one.\n",
+		      out);
+	for (i = 0; i < b->nr_phases; i++) {
+		const struct phase *p = &b->phases[i];
+
+		fprintf(out, "%s: %.3f s\n", p->name, (double)p->ns / 1e9);
+		for (j = 0; j < p->nr_flows; j++)
+			say_flow(out, b, p, &p->flows[j]);
+		if (p->tensors) {
+			say_hist(out, "submitting a tensor", &p->submit);
+			say_hist(out, "a tensor complete", &p->complete);
+		}
+	}
+}
+
+void report(const struct bench *b)
+{
+	FILE *out = stdout;
+
+	if (b->opt.output)
+		out = fopen(b->opt.output, "we");
+	if (!out)
+		die("%s: %s", b->opt.output, strerror(errno));
+	if (b->opt.json)
+		put_json(out, b);
+	else
+		put_text(out, b);
+	if (fflush(out) || ferror(out))
+		die("writing the result: %s", strerror(errno));
+}
