@@ -28,10 +28,10 @@ def functions:
       $all | map(select(.mode and .counts != null))
       | group_by([.device, .ring, .mode])[]
       | (map(.counts.median) | sort) as $medians
-      | first
+      | sort_by(.counts.median)[(length - 1) / 2 | floor]
       | {
           device, ring, mode,
-          instructions: $medians[($medians | length - 1) / 2 | floor],
+          instructions: .counts.median,
           medians: $medians,
           min: .counts.min, p25: .counts.p25, p75: .counts.p75, max: .counts.max,
           mean: (.counts.sum / .counts.units * 10 | round / 10),
