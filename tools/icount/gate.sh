@@ -12,7 +12,7 @@ gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 3 || echo 6)))
 gate_transfers()
 {
 	STOCK_KDIR=$stock PATCHED_KDIR=$patched COHERENCE_TOPOLOGIES=$count_topology \
-		COHERENCE_IOS=400 COHERENCE_REPEATS=3 "$tools/coherence.sh" io
+		COHERENCE_IOS=300 COHERENCE_REPEATS=3 "$tools/coherence.sh" io
 }
 
 # Sizes as the guest's kernels have them: name, before, after.
@@ -47,6 +47,10 @@ gate_update()
 # gate_compare WHAT: fails with what rose.
 gate_compare()
 {
+	[[ -s $gate_baseline ]] || {
+		echo 'there is no baseline yet: make icount UPDATE=1'
+		return 77
+	}
 	gate_now >"$dir/now.json"
 	jq -n -r -f "$tools/icount/gate.jq" --arg what "$1" --slurpfile was "$gate_baseline" \
 		--slurpfile now "$dir/now.json"
@@ -80,8 +84,6 @@ gate_can_fail()
 gate()
 {
 	[[ -s $dir/report.json ]] || die "nothing was counted" "$dir/report.json" "tools/icount.sh count"
-	[[ -n ${UPDATE:-} || -s $gate_baseline ]] ||
-		die "there is no baseline" "$gate_baseline" "make icount UPDATE=1"
 	step structs gate_structs
 	step transfers gate_transfers
 	if [[ -n ${UPDATE:-} ]]; then
