@@ -9,4 +9,4 @@
     | (.[$what] - $base[$what]) as $got
     | select($got != $due)
     | "\($kernel): \(.rounds) rounds are \($got) \($what) more than \($base.rounds), and should be \($due)")]
-| if . == [] then "exact" else (.[] | . + "\n" | stderr | empty), ("not exact" | halt_error(1)) end
+| if . == [] then "exact" else (join("\n") + "\n" | halt_error(1)) end
