@@ -60,6 +60,7 @@ struct options {
 	int cpus[MAX_CPUS], nr_cpus;
 	unsigned int threads, depth, block, overlap, budget_us;
 	uint64_t ios, seconds, tensor;
+	int region;
 	bool verify, prepare, json, receipts;
 };
 
@@ -120,6 +121,7 @@ void lane_queue(struct lane *lane, struct request *rq);
 void lane_submit(struct lane *lane, unsigned int wait);
 struct request *lane_wait(struct lane *lane);
 void lane_pread(struct lane *lane, struct request *rq);
+void mark_end(struct bench *b);
 
 /* ---- work.c ---- */
 
@@ -139,6 +141,9 @@ struct bench {
 	bool kernel_has_hints, hinted, receipts, step_critical;
 	struct phase phases[2];
 	unsigned int nr_phases;
+	int region; /* of the coherence instrument, for this phase; or -1 */
+	atomic_ullong done; /* reads of this phase, for its markers */
+	atomic_bool marked;
 	uint64_t begin_ns, end_ns;
 	atomic_ullong steps;
 	atomic_bool stop;

@@ -6,6 +6,10 @@
 #include <unistd.h>
 
 #include "cprovbench.h"
+#include "marker.h"
+
+/* Reads before those that are marked. */
+#define MARK_AFTER 100
 
 static unsigned int ring_flags(enum ring_kind kind)
 {
@@ -137,11 +141,37 @@ static void take_receipt(struct flow *flow,
 	}
 }
 
+/*
+ * What begins with the first read, as making rings and touching their memory does,
+ * is not to be divided by the number of reads.
+ */
+static void mark_read(struct bench *b)
+{
+	unsigned long long nth;
+
+	if (b->region < 0)
+		return;
+	nth = b->done++;
+	if (nth == MARK_AFTER)
+		coherence_begin((unsigned int)b->region);
+	else if (nth > MARK_AFTER && !b->marked)
+		coherence_unit((unsigned int)b->region);
+}
+
+/* Before anything is torn down, by the first thread that is through. */
+void mark_end(struct bench *b)
+{
+	if (b->region >= 0 && b->done > MARK_AFTER &&
+	    !atomic_exchange(&b->marked, true))
+		coherence_end((unsigned int)b->region);
+}
+
 static void done(struct lane *lane, struct request *rq, int res, uint64_t now)
 {
 	if (res != (int)rq->bytes)
 		die("a read of %u bytes at %llu returned %d", rq->bytes,
 		    (unsigned long long)rq->block * BLOCK, res);
+	mark_read(lane->bench);
 	rq->flow->ios++;
 	rq->flow->bytes += rq->bytes;
 	hist_add(&rq->flow->latency, now - rq->submitted_ns);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cprovbench.h"
+#include "marker.h"
 
 static const char usage[] =
 	"Usage: cprovbench [OPTION...] WORKLOAD FILE|DEVICE\n"
@@ -40,6 +41,7 @@ static const char usage[] =
 	"      --no-verify        do not check the data\n"
 	"      --prepare          first write the pattern that is verified OVER ALL that is\n"
 	"                         in FILE or on DEVICE\n"
+	"      --region N         between the markers of the coherence instrument\n"
 	"  -l, --label TEXT       goes into the result\n"
 	"  -j, --json             the result is one line of JSON\n"
 	"  -o, --output FILE      it goes there (default: standard output)\n"
@@ -160,6 +162,7 @@ enum {
 	OPT_NO_VERIFY,
 	OPT_NO_RECEIPTS,
 	OPT_PREPARE,
+	OPT_REGION,
 };
 
 static const struct option options[] = {
@@ -177,6 +180,7 @@ static const struct option options[] = {
 	{ "budget", required_argument, NULL, OPT_BUDGET },
 	{ "no-verify", no_argument, NULL, OPT_NO_VERIFY },
 	{ "prepare", no_argument, NULL, OPT_PREPARE },
+	{ "region", required_argument, NULL, OPT_REGION },
 	{ "label", required_argument, NULL, 'l' },
 	{ "json", no_argument, NULL, 'j' },
 	{ "output", required_argument, NULL, 'o' },
@@ -234,6 +238,10 @@ static void parse_option(struct options *opt, int c)
 	case OPT_PREPARE:
 		opt->prepare = true;
 		break;
+	case OPT_REGION:
+		opt->region = (int)parse_number("region", optarg, 0,
+						COHERENCE_REGIONS - 2);
+		break;
 	case 'l':
 		opt->label = optarg;
 		break;
@@ -256,6 +264,7 @@ void parse_options(struct options *opt, int argc, char **argv)
 {
 	int c;
 
+	opt->region = -1;
 	opt->threads = 1;
 	opt->depth = 8;
 	opt->overlap = 1;

@@ -96,6 +96,7 @@ static void chase(struct worker *w, bool migrate)
 		rq.block = after(b, &rq, ++step);
 		count_step(b);
 	}
+	mark_end(b);
 	lane_close(&lane);
 	free(rq.buf);
 }
@@ -169,6 +170,7 @@ static void swap(struct worker *w)
 		waited++;
 		count_step(b);
 	}
+	mark_end(b);
 	lane_close(&lane);
 	for (i = 0; i <= ahead; i++) {
 		for (j = 0; j < nr; j++)
@@ -213,6 +215,7 @@ static void mixed(struct worker *w)
 		lane_queue(&lane, rq);
 		count_step(b);
 	}
+	mark_end(b);
 	lane_close(&lane);
 	for (i = 0; i < nr; i++)
 		free(requests[i].buf);
@@ -290,6 +293,7 @@ static void handoff(struct worker *w)
 		reaped++;
 		sem_post(&h.nr_idle);
 	}
+	mark_end(b);
 	sem_post(&h.opened);
 	pthread_join(submitter, NULL);
 	lane_close(&h.lane);
@@ -423,6 +427,10 @@ static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 	phase_init(p);
 	b->steps = 0;
 	b->stop = false;
+	b->region = b->opt.region < 0 ? -1 :
+					b->opt.region + (int)(p - b->phases);
+	b->done = 0;
+	b->marked = false;
 	p->ns = now_ns();
 	for (i = 0; i < b->opt.threads; i++) {
 		workers[i].b = b;
