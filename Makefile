@@ -4,12 +4,12 @@
 
 # Settings that the scripts understand, from the command line or environment.
 export LINE ?= 6.12
-export DEBUG TOPOLOGY KSRC VARIANT UPDATE
+export DEBUG TOPOLOGY KSRC VARIANT UPDATE QUICK
 
 vm := tools/vm
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check coherence icount matrix liburing mutants bisect nightly shell module cprovctl kernels clean distclean deps
+.PHONY: help run test check coherence bench icount matrix liburing mutants bisect nightly shell module cprovctl kernels clean distclean deps
 
 help: ## list the targets
 	@echo 'make TARGET [SETTING=...]'
@@ -33,6 +33,9 @@ coherence: deps ## validate the coherence instrument, count line transfers per r
 
 icount: deps ## count instructions per read, and hold them to their limits (UPDATE=)
 	@tools/icount.sh $(if $(UPDATE),count gate,)
+
+bench: deps ## what hints are worth in each workload, against stock: a page (QUICK=1)
+	@tools/bench.sh
 
 matrix: deps ## what each way to submit costs, with hints and without
 	@tools/matrix.sh

@@ -1,0 +1,105 @@
+#!/bin/bash
+# bench.sh: what hints are worth, against what stock has to offer: instructions,
+# line transfers and interrupts per read, in the workloads of cprovbench. Writes
+# build/bench/report.json and report.html (Documentation/bench.rst).
+#
+#   QUICK=1   two topologies instead of three, and fewer reads
+#
+# STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
+# of building any. BENCH_READS is how many reads are counted in each run (1000, or
+# 500 with QUICK), BENCH_REPEATS how many runs are made of each case (3).
+#
+# Exit status: 0 all was measured, and all data were right; 1 not so; 2 the host is
+# at fault.
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=tools/vm/lib.sh
+. "$tools/vm/lib.sh"
+# shellcheck source=tools/steps.sh
+. "$tools/steps.sh"
+die_with_parent "$@"
+
+dir=$CPROV_TOP/build/bench
+topologies=(one-queue-2llc queue-per-cpu)
+reads=500 repeats=${BENCH_REPEATS:-3}
+[[ -n ${QUICK:-} ]] || { topologies+=(two-node); reads=1000; }
+reads=${BENCH_READS:-$reads}
+
+build()
+{
+	make -s -C "$tools/cprovbench" OUT="$dir"
+	make -s -C "$tools/coherence" OUT="$dir"
+	# In a copy: its objects belong to one kernel.
+	rm -rf "$dir/module"
+	cp -a "$CPROV_TOP/module" "$dir/module"
+	make -s -C "$patched" M="$dir/module" modules
+	cp "$dir/module/completion_provenance.ko" "$dir/"
+}
+
+# guest TOPOLOGY VARIANT KDIR MODE...
+guest()
+{
+	local topology=$1 variant=$2 kdir=$3 name=$1-$2
+	local -a add=()
+	shift 3
+
+	[[ $variant == stock ]] ||
+		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
+	: >"$dir/$name.said"
+	"$tools/vm/boot.sh" --name "bench-$name" --kernel "$kdir" --topology "$topology" \
+		--plugin "$dir/coherence.so,out=$dir/$name.counted,top=20" \
+		--append nvme.io_queue_depth=64 --drive serial=bench,size=64M \
+		--add "$dir/cprovbench:/usr/bin/cprovbench" \
+		--add "$tools/bench/guest.sh:/lib/cprov/guest.sh" "${add[@]}" \
+		--out "$dir/$name.said" --timeout 900 -- \
+		bash /lib/cprov/guest.sh "$reads" "$repeats" "$@"
+}
+
+facts()
+{
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -n --arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
+		--arg host "$(uname -sr), $(nproc) CPUs" --arg quick "${QUICK:-}" \
+		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
+		--arg date "$(date -u +%FT%TZ)" --argjson reads "$reads" --argjson repeats "$repeats" \
+		--slurpfile icount "$CPROV_TOP/build/icount/report.json" \
+		'{schema: 1, command: ("make bench" + if $quick == "" then "" else " QUICK=1" end),
+		  $date, $commit, $host, accelerator: {name: "tcg", threads: "multi", $qemu},
+		  $reads, $repeats, icount: ($icount[0] | .cases |= map(del(.functions)))}'
+}
+
+write_report()
+{
+	local topology variant
+
+	for topology in "${topologies[@]}"; do
+		for variant in stock patched; do
+			# shellcheck disable=SC2016 # the variables are jq's
+			jq -n -f "$tools/bench/guest.jq" --arg topology "$topology" \
+				--slurpfile said "$dir/$topology-$variant.said" \
+				--slurpfile counted "$dir/$topology-$variant.counted"
+		done
+	done | jq -s --argjson facts "$(facts)" -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
+	mv "$dir/report.json.tmp" "$dir/report.json"
+	jq -r -f "$tools/bench/html.jq" "$dir/report.json" >"$dir/report.html"
+	jq -e '[.guests[].cases[].wrong] | length > 0 and add == 0' "$dir/report.json" >/dev/null || {
+		echo 'nothing was measured, or data were wrong'
+		return 1
+	}
+}
+
+stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
+patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
+export STOCK_KDIR=$stock PATCHED_KDIR=$patched
+steps_begin bench $((3 + 2 * ${#topologies[@]}))
+rm -f "$dir"/*.{said,counted} "$dir"/report.*
+step build build
+step instructions "$tools/icount.sh" count
+for topology in "${topologies[@]}"; do
+	step "$topology-stock" guest "$topology" stock "$stock" stock/1 stock/2 stock/0
+	step "$topology-patched" guest "$topology" patched "$patched" unhinted/1 hinted/1
+done
+step report write_report
+[[ ! -s $dir/report.json ]] || jq -r -f "$tools/bench/table.jq" "$dir/report.json"
+log "report: $dir/report.html, $dir/report.json"
+steps_end || exit 1

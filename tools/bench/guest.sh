@@ -1,0 +1,91 @@
+#!/bin/bash
+# guest.sh READS REPEATS MODE...: what a guest of bench.sh does.
+#
+# MODE is stock, unhinted or hinted, a slash, and the drive's rq_affinity. Each
+# workload of cprovbench is run in each mode, REPEATS times, as a region of the
+# coherence instrument; swap has two. The port cprov.out gets lines of JSON: one on
+# the machine, and one for each run.
+set -euo pipefail
+
+reads=$1 repeats=$2
+shift 2
+
+drive=/dev/disk/by-serial/bench
+disk=$(basename "$(readlink -f "$drive")")
+module=/lib/cprov/completion_provenance.ko
+exec {out}>/dev/virtio-ports/cprov.out
+region=0
+
+# The CPU that the interrupt of the first queue for I/O goes to.
+irq_cpu()
+{
+	local irq
+
+	irq=$(awk -v name="${disk%n*}q1" '$NF == name { sub(":", "", $1); print $1 }' /proc/interrupts)
+	cat "/proc/irq/${irq:?no interrupt}/effective_affinity_list"
+}
+
+last_level_cache()
+{
+	local index
+
+	for index in "/sys/devices/system/cpu/cpu$1/cache"/index[0-9]*; do
+		cat "$index/shared_cpu_list"
+	done | tail -n 1
+}
+
+# Consumers where steering matters most: in another cache than the interrupt.
+far_cpus()
+{
+	local cpu near
+
+	near=$(last_level_cache "$(irq_cpu)")
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		[[ $(last_level_cache "$cpu") == "$near" ]] || echo "$cpu"
+	done | paste -s -d , -
+}
+
+# run MODE RQ_AFFINITY WORKLOAD RING OPTION...
+run()
+{
+	local mode=$1 rq_affinity=$2 workload=$3 ring=$4 hints=off result
+	shift 4
+
+	[[ $mode != hinted ]] || hints=need
+	result=$(cprovbench --json --hints "$hints" --budget 60000000 --cpus "$cpus" --ring "$ring" \
+		--ios $((reads + 101)) --region "$region" "$@" "$workload" "$drive")
+	printf '{"mode":"%s","rq_affinity":%d,"region":%d,"result":%s}\n' \
+		"$mode" "$rq_affinity" "$region" "$result" >&"$out"
+	region=$((region + 1))
+	[[ $workload != swap ]] || region=$((region + 1))
+}
+
+run_mode()
+{
+	local mode=$1 rq_affinity=$2 ring
+
+	echo "$rq_affinity" >"/sys/block/$disk/queue/rq_affinity"
+	run "$mode" "$rq_affinity" chase default
+	# What stock has to offer besides is tried once, with its own default.
+	[[ $rq_affinity == 1 ]] || return 0
+	for ring in coop defer sqpoll; do
+		run "$mode" 1 chase "$ring"
+	done
+	[[ $mode != stock ]] || run stock 1 chase pread
+	run "$mode" 1 swap default --tensor 1M --block 64K --ios $(((reads + 101) / 16))
+	for ring in mixed handoff migrate; do
+		run "$mode" 1 "$ring" default
+	done
+}
+
+[[ ! -e $module ]] || insmod "$module"
+cpus=$(far_cpus)
+[[ -n $cpus ]] || cpus=0-$(($(nproc) - 1))
+cprovbench --prepare --ios 200 --hints off --cpus "$cpus" chase "$drive" >/dev/null
+printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"consumers":"%s"}}\n' "$(uname -r)" "$(nproc)" \
+	"$(find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l)" "$cpus" >&"$out"
+for ((n = 0; n < repeats; n++)); do
+	for mode; do
+		run_mode "${mode%/*}" "${mode#*/}"
+	done
+done

@@ -1,0 +1,75 @@
+# jq -r -f html.jq REPORT: the report as one page that needs nothing else.
+
+def esc: tostring | gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;");
+def colour: {stock: "#888", unhinted: "#58a", hinted: "#c62", patched: "#58a", module: "#58a",
+  "opted-in": "#58a", latency: "#c62", step_critical: "#c62", receipts: "#c62"}[.] // "#444";
+
+# A step of 1, 2 or 5 that gives at most 6 ticks.
+def tick: (if . <= 0 then 1 else . end) / 6
+  | (log10 | floor | exp10) as $base
+  | . / $base | (if . <= 1 then 1 elif . <= 2 then 2 elif . <= 5 then 5 else 10 end) * $base;
+
+# Bars: [{label, median, min, max, mode}], what they are of, and their unit.
+def bars($unit):
+  . as $rows
+  | ([.[].max] | max) as $max
+  | ($max | tick) as $tick
+  | ((if $max > 0 then $max else 1 end) / 0.95) as $full
+  | 260 as $left | 640 as $width | 18 as $row
+  | ($rows | length * $row) as $height
+  | def x: $left + . / $full * $width | . * 10 | round / 10;
+    "<svg viewBox=\"0 0 \($left + $width + 90) \($height + 46)\" role=\"img\">",
+    (range(0; $full / $tick | floor + 1) | . * $tick
+     | "<line x1=\"\(x)\" y1=\"0\" x2=\"\(x)\" y2=\"\($height)\" stroke=\"#ddd\"/>"
+       + "<text x=\"\(x)\" y=\"\($height + 16)\" text-anchor=\"middle\">\(. * 1000 | round / 1000)</text>"),
+    "<text x=\"\($left + $width / 2)\" y=\"\($height + 38)\" text-anchor=\"middle\">\($unit | esc)</text>",
+    ($rows | to_entries[] | (.key * $row) as $y | .value
+     | "<text x=\"\($left - 6)\" y=\"\($y + 13)\" text-anchor=\"end\">\(.label | esc)</text>"
+       + "<rect x=\"\($left)\" y=\"\($y + 3)\" width=\"\((.median | x) - $left)\" height=\"\($row - 6)\" fill=\"\(.mode | colour)\"/>"
+       + "<line x1=\"\(.min | x)\" y1=\"\($y + $row / 2)\" x2=\"\(.max | x)\" y2=\"\($y + $row / 2)\" stroke=\"#000\" stroke-width=\"2\"/>"
+       + "<text x=\"\((.max | x) + 5)\" y=\"\($y + 13)\">\(.median)</text>"),
+    "</svg>";
+
+def figure($title; $of; rows; $unit):
+  [rows] as $rows
+  | if $rows == [] then empty else
+    "<figure><figcaption><b>\($title | esc)</b><br>\($of | esc)</figcaption>",
+    ($rows | bars($unit)), "</figure>" end;
+
+def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted-in": 3, latency: 4,
+  step_critical: 5, receipts: 6}[.];
+
+. as $r
+| "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>Completion provenance: what hints are worth</title>",
+  "<style>body{font:15px/1.4 sans-serif;max-width:64em;margin:2em auto;padding:0 1em}svg{width:100%;font:12px sans-serif}"
+  + "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.2em .6em;text-align:left}"
+  + ".win{background:#dfd}.lose{background:#fdd}figure{margin:2em 0}</style>",
+  "<h1>Completion provenance: what hints are worth</h1>",
+  "<p>\(.command | esc), \(.date), commit \(.commit | esc), host \(.host | esc). Everything ran in emulation, on QEMU \(.accelerator.qemu | esc), so there are no times here: counts only. "
+  + "Bars are medians, black lines reach from the least to the most of \(.repeats) repetitions of \(.reads) reads. How each count is made: Documentation/icount.rst and coherence.rst.</p>",
+  "<h2>Instructions</h2>",
+  (.icount as $i
+   | $i.cases | group_by([.device, .ring])[]
+   | first as $f
+   | figure("\($f.device), ring \($f.ring)";
+       "\($i.kernels.stock.kernel) and \($i.kernels.patched.kernel), \($i.compiler); \($i.topology); tcg, one thread, icount \($i.accelerator.icount); \($i.command)";
+       (sort_by(.mode | mode_order)[]
+        | {label: .mode, mode, median: .instructions, min: .medians[0], max: .medians[-1]});
+       "instructions per read of 4 KiB at depth 1")),
+  "<h2>Line transfers between CPUs</h2>",
+  (.guests | group_by(.topology)[]
+   | . as $g | first as $f
+   | [$g[].cases[]] | group_by([.workload, .phase])[]
+   | first as $c
+   | figure("\($c.workload)\(if $c.phase != $c.workload then ", \($c.phase)" else "" end) in \($f.topology)";
+       "\([$g[].machine.kernel] | join(" and ")); \($f.machine.cpus) CPUs, \($f.machine.queues) queue(s), consumers on CPUs \($f.machine.consumers); tcg, a thread for each CPU; \($r.command)";
+       (sort_by([.ring, (.mode | mode_order), .rq_affinity])[]
+        | {label: "\(.mode), \(.ring), rq_affinity \(.rq_affinity)", mode} + .per_read.transfers);
+       "line transfers per read")),
+  "<h2>Where we win, where we tie, where we lose</h2>",
+  "<p>By line transfers per read, against the best that the stock kernel has to offer for the workload, over its rings and rq_affinity. "
+  + "A tie is where the repetitions overlap, or differ by no more than 2. In instructions hints always lose: see above.</p>",
+  "<table><tr><th>topology<th>workload<th>stock, default<th>best of stock<th>which is<th>hinted<th>ring<th>completed elsewhere<th>verdict</tr>",
+  (.verdicts | sort_by({win: 0, tie: 1, lose: 2}[.verdict])[]
+   | "<tr class=\"\(.verdict)\"><td>\(.topology)<td>\(.workload)<td>\(.stock)<td>\(.best)<td>\(.peer)<td>\(.hinted)<td>\(.ring)<td>\(.remote_ratio)<td>\(.verdict)</tr>"),
+  "</table></html>"
