@@ -294,7 +294,7 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 /* It freezes the queue, which takes its time, so only if it changes. */
 static void set_affinity(const char *value)
 {
-	static char last[32], now[32];
+	static char last[64], now[64];
 
 	snprintf(now, sizeof(now), "%s:%s", m.dev.name, value);
 	if (!strcmp(now, last))
