@@ -13,15 +13,15 @@ def total($what): [.vcpus[][$what]] | add;
       [$said[] | select(.result)
        | . as $run
        | (.result.phases | to_entries[]) as {key: $n, value: $phase}
-       | {mode, rq_affinity, workload: .result.workload, phase: $phase.name, ring: .result.ring,
+       | {mode, rq_affinity, consumer, workload: .result.workload, phase: $phase.name, ring: .result.ring,
           counts: $regions["\($run.region + $n)"],
           flows: $phase.flows,
           wrong: ([$phase.flows[].wrong] | add)}]
-      | group_by([.workload, .phase, .ring, .mode, .rq_affinity])[]
+      | group_by([.workload, .phase, .consumer, .ring, .mode, .rq_affinity])[]
       | . as $repeats
       | def per_read(f): [$repeats[] | .counts | f / .units | . * 100 | round / 100] | spread;
       first
-      | {workload, phase, ring, mode, rq_affinity,
+      | {workload, phase, consumer, ring, mode, rq_affinity,
          repeats: ($repeats | length),
          reads: .counts.units,
          wrong: ([$repeats[].wrong] | add),

@@ -34,14 +34,19 @@ last_level_cache()
 	done | tail -n 1
 }
 
-# Consumers where steering matters most: in another cache than the interrupt.
-far_cpus()
+# consumers near|far: CPUs that share a cache with the interrupt, without being its
+# own, or that do not.
+consumers()
 {
-	local cpu near
+	local cpu irq
 
-	near=$(last_level_cache "$(irq_cpu)")
+	irq=$(irq_cpu)
 	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		[[ $(last_level_cache "$cpu") == "$near" ]] || echo "$cpu"
+		if [[ $(last_level_cache "$cpu") != "$(last_level_cache "$irq")" ]]; then
+			[[ $1 == near ]] || echo "$cpu"
+		elif [[ $1 == near && $cpu != "$irq" ]]; then
+			echo "$cpu"
+		fi
 	done | paste -s -d , -
 }
 
@@ -54,8 +59,8 @@ run()
 	[[ $mode != hinted ]] || hints=need
 	result=$(cprovbench --json --hints "$hints" --budget 60000000 --cpus "$cpus" --ring "$ring" \
 		--ios $((reads + 101)) --region "$region" "$@" "$workload" "$drive")
-	printf '{"mode":"%s","rq_affinity":%d,"region":%d,"result":%s}\n' \
-		"$mode" "$rq_affinity" "$region" "$result" >&"$out"
+	printf '{"mode":"%s","rq_affinity":%d,"consumer":"%s","region":%d,"result":%s}\n' \
+		"$mode" "$rq_affinity" "$consumer" "$region" "$result" >&"$out"
 	region=$((region + 1))
 	[[ $workload != swap ]] || region=$((region + 1))
 }
@@ -65,6 +70,10 @@ run_mode()
 	local mode=$1 rq_affinity=$2 ring
 
 	echo "$rq_affinity" >"/sys/block/$disk/queue/rq_affinity"
+	# Stock may think that near is good enough.
+	if [[ -n $near ]]; then
+		cpus=$near consumer=near run "$mode" "$rq_affinity" chase default
+	fi
 	run "$mode" "$rq_affinity" chase default
 	# What stock has to offer besides is tried once, with its own default.
 	[[ $rq_affinity == 1 ]] || return 0
@@ -79,8 +88,10 @@ run_mode()
 }
 
 [[ ! -e $module ]] || insmod "$module"
-cpus=$(far_cpus)
-[[ -n $cpus ]] || cpus=0-$(($(nproc) - 1))
+near=$(consumers near) cpus=$(consumers far) consumer=far
+[[ -n $cpus ]] || { echo 'this machine has one cache'; exit 1; }
+# Where each CPU has a queue, and an interrupt, nobody is near another's.
+(($(find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l) < $(nproc))) || near=
 cprovbench --prepare --ios 200 --hints off --cpus "$cpus" chase "$drive" >/dev/null
 printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"consumers":"%s"}}\n' "$(uname -r)" "$(nproc)" \
 	"$(find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l)" "$cpus" >&"$out"

@@ -59,9 +59,9 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
   "<h2>Line transfers between CPUs</h2>",
   (.guests | group_by(.topology)[]
    | . as $g | first as $f
-   | [$g[].cases[]] | group_by([.workload, .phase])[]
+   | [$g[].cases[]] | group_by([.workload, .phase, .consumer])[]
    | first as $c
-   | figure("\($c.workload)\(if $c.phase != $c.workload then ", \($c.phase)" else "" end) in \($f.topology)";
+   | figure("\($c.workload)\(if $c.phase != $c.workload then ", \($c.phase)" else "" end)\(if $c.consumer == "near" then ", near the interrupt" else "" end) in \($f.topology)";
        "\([$g[].machine.kernel] | join(" and ")); \($f.machine.cpus) CPUs, \($f.machine.queues) queue(s), consumers on CPUs \($f.machine.consumers); tcg, a thread for each CPU; \($r.command)";
        (sort_by([.ring, (.mode | mode_order), .rq_affinity])[]
         | {label: "\(.mode), \(.ring), rq_affinity \(.rq_affinity)", mode} + .per_read.transfers);

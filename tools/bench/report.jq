@@ -1,7 +1,8 @@
 # jq -s -f report.jq --argjson facts FACTS GUEST...: the report, with the verdict on
 # each workload: hinted against the best that stock has to offer for it.
 
-def name: "\(.workload)" + (if .phase != .workload then ", \(.phase)" else "" end);
+def name: "\(.workload)" + (if .phase != .workload then ", \(.phase)" else "" end)
+  + (if .consumer == "near" then ", near" else "" end);
 # Hosts are busy: what two runs of one kernel differ by is no difference.
 def verdict($hinted; $best):
   if $hinted.max < $best.min and $best.median - $hinted.median > 2 then "win"
@@ -15,8 +16,8 @@ def verdict($hinted; $best):
       ($guests | group_by(.topology)[])
       | first.topology as $topology
       | [.[].cases[]] as $cases
-      | ($cases | map([.workload, .phase]) | unique[]) as [$workload, $phase]
-      | [$cases[] | select(.workload == $workload and .phase == $phase)] as $here
+      | ($cases | map([.workload, .phase, .consumer]) | unique[]) as [$workload, $phase, $consumer]
+      | [$cases[] | select(.workload == $workload and .phase == $phase and .consumer == $consumer)] as $here
       | ([$here[] | select(.mode == "stock")] | min_by(.per_read.transfers.median)) as $best
       | ([$here[] | select(.mode == "stock" and .ring == "default" and .rq_affinity == 1)] | first) as $usual
       | ([$here[] | select(.mode == "hinted")] | min_by(.per_read.transfers.median)) as $hinted
