@@ -1,0 +1,58 @@
+#!/bin/bash
+# lines.sh CASE FUNCTION: which lines of a function are executed in the reads of a
+# case, and how many instructions of each, in the last count of tools/icount.sh.
+#
+#   lines.sh nvme/default/patched io_cqring_wait
+#
+# For each line: instructions per read, file and line; of inlined code, the line
+# that it was inlined at, in the function that was asked for. A module's functions
+# are not in the kernel's debug information. STOCK_KDIR and PATCHED_KDIR as in
+# icount.sh.
+#
+# Exit status: 0; 2 the host is at fault.
+set -euo pipefail
+tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=tools/vm/lib.sh
+. "$tools/vm/lib.sh"
+
+(($# == 2)) || die "a case and a function are needed" "lines.sh" "sed -n 2,12p tools/icount/lines.sh"
+case=$1 function=$2 tmp=''
+dir=$CPROV_TOP/build/icount
+
+# pcs VARIANT: address and instructions per read, of the first region of the case.
+pcs()
+{
+	local case=$case
+
+	[[ $1 != stock ]] || case=${case%/*}/stock
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -n -r --arg case "$case" --arg f "$function" --slurpfile said "$dir/$1.said" \
+		--slurpfile counted "$dir/$1.counted" --slurpfile names "$dir/$1.names" '
+		([$said[] | select(.mode and "\(.device)/\(.ring)/\(.mode)" == $case) | .region] | first) as $region
+		| $counted[] | select(.region == $region) | .at_median as $units
+		| .pcs[] | select($names[0][.[0]] == $f) | "\(.[0]) \(.[1] / $units)"'
+}
+
+lines()
+{
+	local variant=$1 kdir=$2
+
+	pcs "$variant" >"$tmp/pcs"
+	[[ -s $tmp/pcs ]] || { echo "$variant: nothing of $function() is executed"; return; }
+	cut -d ' ' -f 1 "$tmp/pcs" | addr2line -a -i -e "$kdir/vmlinux" | sed 's/ (discriminator.*//' |
+		awk '/^0x/ { if (at) print at, last; at = $1; next } { last = $0 } END { print at, last }' |
+		sed -E 's|^0x0*([0-9a-f]+) (.*/)?([^/]+/[^/]+)$|0x\1 \3|' >"$tmp/places"
+	awk -v variant="$variant" 'NR == FNR { place[$1] = $2; next }
+		{ n[place[$1]] += $2; sum += $2 }
+		END {
+			printf "%s: %g instructions\n", variant, sum
+			for (p in n) printf "%8.1f  %s\n", n[p], p | "sort -t : -k 2,2n"
+		}' "$tmp/places" "$tmp/pcs"
+}
+
+scratch_dir tmp
+lines stock "${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}"
+case ${case##*/} in
+stock) ;;
+*) lines patched "${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}" ;;
+esac
