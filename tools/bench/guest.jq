@@ -25,9 +25,8 @@ def total($what): [.vcpus[][$what]] | add;
          repeats: ($repeats | length),
          reads: .counts.units,
          wrong: ([$repeats[].wrong] | add),
-         remote_ratio: (if .mode == "hinted" then
-           ([$repeats[].flows[] | .remote] | add) / ([[$repeats[].flows[] | .receipts] | add, 1] | max)
-           | . * 1000 | round / 1000 else null end),
+         remote_ratio: ([[$repeats[].flows[] | .receipts] | add, ([$repeats[].flows[] | .remote] | add)]
+           | if .[0] > 0 then .[1] / .[0] * 1000 | round / 1000 else null end),
          flows: [.flows[] | {name, class, ios, reasons}],
          per_read: {
            transfers: per_read(total("read") + total("write") + total("upgrade")),
