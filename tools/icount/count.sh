@@ -30,7 +30,7 @@ count_symbols()
 # Where the idle loop polls, FIRST-END, in hexadecimal.
 count_idle()
 {
-	count_symbols "$1" | awk 'first != "" && $1 != first { print first "-" $1; exit }
+	count_symbols "$1" | awk 'first != "" && end == "" && $1 != first { end = $1; print first "-" end }
 		$2 ~ /^cpu_idle_poll([.]|$)/ { first = $1 }' | grep . ||
 		die "the kernel has no cpu_idle_poll()" "$1/vmlinux"
 }
@@ -39,15 +39,16 @@ count_idle()
 # what the guest said of it in $dir/VARIANT.said.
 count_guest()
 {
-	local variant=$1 kdir=$2
+	local variant=$1 kdir=$2 idle
 	local -a add=()
 	shift 2
 
+	idle=$(count_idle "$kdir")
 	[[ $variant == stock ]] ||
 		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
 	: >"$dir/$variant.said"
 	"$tools/vm/boot.sh" --name "icount-$variant" --kernel "$kdir" --topology "$count_topology" \
-		--icount --plugin "$dir/icount.so,out=$dir/$variant.counted,idle=$(count_idle "$kdir")" \
+		--icount --plugin "$dir/icount.so,out=$dir/$variant.counted,idle=$idle" \
 		--append 'idle=poll nvme.io_queue_depth=64' \
 		--qemu -blockdev --qemu "node-name=icount,driver=null-co,size=$((256 << 20)),read-zeroes=on,latency-ns=$count_latency_ns" \
 		--qemu -device --qemu "nvme,drive=icount,serial=icount,max_ioqpairs=4" \
