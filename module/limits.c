@@ -48,7 +48,7 @@ unsigned int cprov_account_take(u64 *paid_until_ns, unsigned int per_second,
 	if (!per_second)
 		return nr;
 	interval_ns = cprov_interval_ns(per_second);
-	burst_ns = max(interval_ns, (u64)CPROV_BURST_NS);
+	burst_ns = max_t(u64, interval_ns, CPROV_BURST_NS);
 
 	/* Another CPU may have seen a later moment. */
 	if ((s64)(now_ns - *paid_until_ns) < 0)

@@ -9,7 +9,7 @@
 
 #include "t_harness.h"
 
-#define BYTES (1 << 20)
+#define BYTES (1024 * 1024)
 #define FLOW 31337
 
 FIXTURE(sync)

@@ -183,10 +183,9 @@ T_TEST_F(follow, many_tasks)
 			    t_enable(&ring, NULL, NULL, 0))
 				_exit(2);
 			self->ring = ring;
-			_exit(queue(self, &hint) ||
-					      t_wait_res(&self->ring) != 4096 ?
-				      3 :
-				      0);
+			if (queue(self, &hint))
+				_exit(3);
+			_exit(t_wait_res(&ring) == 4096 ? 0 : 4);
 		}
 		ASSERT_EQ(pid, waitpid(pid, &status, 0));
 		ASSERT_EQ(0, status);

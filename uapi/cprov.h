@@ -321,7 +321,8 @@ static inline bool cprov_cqe_receipt(const struct io_uring_cqe *cqe,
 				     struct cprov_receipt *receipt)
 {
 	const unsigned int cpu_mask = (1u << (IO_LOCALITY_RECEIPT_SUBMIT_CPU -
-					      IO_LOCALITY_RECEIPT_CPU)) - 1;
+					      IO_LOCALITY_RECEIPT_CPU)) -
+				      1;
 	struct io_locality_receipt raw;
 
 	memcpy(&raw, (const char *)cqe + sizeof(*cqe), sizeof(raw));
@@ -329,10 +330,11 @@ static inline bool cprov_cqe_receipt(const struct io_uring_cqe *cqe,
 	receipt->flow_id = (uint32_t)(raw.info >> IO_LOCALITY_RECEIPT_FLOW);
 	receipt->cpu = (unsigned int)(raw.info >> IO_LOCALITY_RECEIPT_CPU) &
 		       cpu_mask;
-	receipt->submit_cpu = (unsigned int)(raw.info >>
-					     IO_LOCALITY_RECEIPT_SUBMIT_CPU) &
-			      cpu_mask;
-	receipt->reason = (unsigned int)(raw.info >> IO_LOCALITY_RECEIPT_REASON);
+	receipt->submit_cpu =
+		(unsigned int)(raw.info >> IO_LOCALITY_RECEIPT_SUBMIT_CPU) &
+		cpu_mask;
+	receipt->reason =
+		(unsigned int)(raw.info >> IO_LOCALITY_RECEIPT_REASON);
 	return raw.done_ns || raw.info;
 }
 
