@@ -4,7 +4,6 @@
  * what is not known is zero, and nobody gets one who did not ask.
  */
 #include <fcntl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,18 +98,6 @@ static unsigned int field(const struct reply *reply, unsigned int shift,
 #define submit_cpu_of(reply) field(reply, IO_LOCALITY_RECEIPT_SUBMIT_CPU, 13)
 #define reason_of(reply) field(reply, IO_LOCALITY_RECEIPT_REASON, 6)
 
-/* Stay on @cpu, and be allowed on @home, so that it may be named. */
-static void stand_on(int cpu, int home)
-{
-	cpu_set_t set;
-
-	t_pin(cpu);
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	CPU_SET(home, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 /* From one CPU to the home on each; the receipt says what the trace does. */
 T_TEST_F(receipt, says_what_happened)
 {
@@ -124,7 +111,7 @@ T_TEST_F(receipt, says_what_happened)
 			IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i], FLOW);
 		struct reply reply;
 
-		stand_on(self->cpus[0], self->cpus[i]);
+		t_stand_on(self->cpus[0], self->cpus[i]);
 		ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
 		t_trace_start(&self->trace);
 		T_OK(ask(&self->ring, self->fd, IORING_OP_READ, self->buf, 0,

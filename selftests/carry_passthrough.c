@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/nvme_ioctl.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -89,17 +88,6 @@ static struct io_uring_sqe *prep_read(FIXTURE_DATA(passthrough) * self,
 	return sqe;
 }
 
-static void stand_on(int cpu, int home)
-{
-	cpu_set_t set;
-
-	t_pin(cpu);
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	CPU_SET(home, &set);
-	sched_setaffinity(0, sizeof(set), &set);
-}
-
 T_TEST_F(passthrough, completes_at_home)
 {
 	static alignas(4096) char buf[4096];
@@ -112,7 +100,7 @@ T_TEST_F(passthrough, completes_at_home)
 		struct io_uring_cqe cqe;
 		__u64 big[2];
 
-		stand_on(self->cpus[0], self->cpus[i]);
+		t_stand_on(self->cpus[0], self->cpus[i]);
 		ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
 		t_trace_start(&self->trace);
 		prep_read(self, buf, 8 + i);

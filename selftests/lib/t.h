@@ -106,6 +106,11 @@ int t_nr_nodes(void);
 /* Run on this CPU only, from now on; 0 or -errno. */
 int t_pin(int cpu);
 int t_unpin(void);
+/*
+ * Be on a CPU while allowed on the home too, if that is not -1: a home that the
+ * task may not run on would count as the CPU that it submits from.
+ */
+int t_stand_on(int cpu, int home);
 /* Comes back online at the end. */
 int t_cpu_offline(int cpu);
 int t_cpu_online(int cpu);

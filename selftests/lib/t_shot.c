@@ -47,26 +47,6 @@ const char *t_class_name(int cls)
 
 /* ---- shooting ---- */
 
-/*
- * Be on a CPU while allowed on the home too: a home that the task may not run
- * on would count as the CPU that it submits from.
- */
-static int stand_on(int cpu, int home)
-{
-	cpu_set_t set;
-	int ret;
-
-	ret = t_pin(cpu);
-	if (ret || home < 0)
-		return ret;
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	CPU_SET(home, &set);
-	/* Fails if the home is offline, which is then not the point. */
-	sched_setaffinity(0, sizeof(set), &set);
-	return 0;
-}
-
 static const char *shoot_once(struct t_ring *ring, int fd, struct t_shot *shot)
 {
 	static alignas(SHOT_BYTES) char buf[SHOT_BYTES];
@@ -93,7 +73,7 @@ static const char *shoot(struct t_ring *ring, int fd, struct t_shot *shot)
 		shot->hint.flow_id = 0x5000000 + serial;
 		shot->off = (unsigned long long)serial * SHOT_BYTES % SHOT_AREA;
 		if (shot->submit_cpu >= 0 &&
-		    stand_on(shot->submit_cpu, shot->hint.home_cpu))
+		    t_stand_on(shot->submit_cpu, shot->hint.home_cpu))
 			return t_text("cannot run on CPU %d", shot->submit_cpu);
 		strayed = shot->submit_cpu >= 0 &&
 			  sched_getcpu() != shot->submit_cpu;

@@ -144,6 +144,22 @@ int t_pin(int cpu)
 	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
+int t_stand_on(int cpu, int home)
+{
+	cpu_set_t set;
+	int ret;
+
+	ret = t_pin(cpu);
+	if (ret || home < 0)
+		return ret;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	CPU_SET(home, &set);
+	/* Fails if the home is offline, which is then not the point. */
+	sched_setaffinity(0, sizeof(set), &set);
+	return 0;
+}
+
 int t_unpin(void)
 {
 	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
