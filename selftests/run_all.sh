@@ -23,7 +23,8 @@ dir=${CPROV_TESTS:-$here}
 tests()
 {
 	for path in "$dir"/abi_* "$dir"/perm_* "$dir"/carry_* "$dir"/steer_* \
-		"$dir"/batch_* "$dir"/way_* "$dir"/fault_* "$dir"/rule_* "$dir"/ctl_*; do
+		"$dir"/batch_* "$dir"/way_* "$dir"/fault_* "$dir"/reload_* \
+		"$dir"/rule_* "$dir"/ctl_*; do
 		case $path in
 		*.*) continue ;;
 		esac

@@ -31,12 +31,15 @@ guest_build()
 # the guest; its KTAP on stdout; PASSED FAILED SKIPPED in $STEPS_DIR/guest.totals.
 guest_selftests()
 {
-	local name=$1 kdir=$2 topology=$3 status=0 log=$CPROV_TOP/build/vm/$1/log
+	local name=$1 kdir=$2 topology=$3 status=0 log=$CPROV_TOP/build/vm/$1/log said=$CPROV_TOP/build/vm/$1/said
 	local -a options=()
 	shift 3
 
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
+	# What patches code under load would mostly be run again.
+	[[ " $*" != *' reload'* ]] || options+=(--one-thread)
+	mkdir -p "${said%/*}"
 	"$CPROV_TOP/tools/vm/boot.sh" --name "$name" --kernel "$kdir" --topology "$topology" \
 		--drive serial=cprov-test,size=256M --drive serial=cprov-scratch,size=256M \
 		--add "$guest_dir/selftests:/selftests" \
@@ -47,8 +50,9 @@ guest_selftests()
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/cprov-scratch \
 		CPROV_KO=/lib/cprov/completion_provenance.ko \
 		CPROV_RELOADS="${CPROV_RELOADS:-50}" CPROV_TRIALS="${CPROV_TRIALS:-10000}" \
-		/selftests/run_all.sh "$@" || status=$?
-	cat "$log"
+		/selftests/run_all.sh "$@" 2>"$said" || status=$?
+	# The verdict last: of a failure only the end may be shown.
+	cat "$log" "$said"
 	# The last totals line is run_all.sh's own.
 	sed -nE 's/^# Totals: pass:([0-9]+) fail:([0-9]+) xfail:([0-9]+) xpass:[0-9]+ skip:([0-9]+) error:([0-9]+).*/\1 \2 \4/p' \
 		"$log" | tail -n 1 >"${STEPS_DIR:-/tmp}/guest.totals"

@@ -28,7 +28,7 @@ read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc one-cpu one-queue few-queue
 groups_for()
 {
 	if ((${#only[@]})); then
-		printf '%s\n' "${only[@]}"
+		printf '%s\n' "${only[@]}" | grep -v '^reload' || true
 	elif [[ $1 == "${topologies[0]}" ]]; then
 		printf '%s\n' abi perm carry steer batch way fault rule ctl
 	elif [[ $1 == few-queues ]]; then
@@ -47,7 +47,18 @@ selftests_in()
 	shift
 
 	mapfile -t groups < <(groups_for "$topology")
+	((${#groups[@]})) || { echo 'none of the tests is for it'; return 77; }
 	guest_selftests "$name" "$patched" "$topology" "$@" -- "${groups[@]}"
+}
+
+# The module comes and goes under load: in a guest of its own.
+reloads()
+{
+	if ((${#only[@]})) && ! printf '%s\n' "${only[@]}" | grep -q '^reload'; then
+		echo 'none of the tests is for it'
+		return 77
+	fi
+	guest_selftests test-reload "$patched" one-queue-2llc -- reload
 }
 
 # What a guest counted inside itself is counted here, not the guest as one.
@@ -105,7 +116,7 @@ unhinted_is_stock()
 patched=$("$tools/vm/kernel.sh" build --variant patched --debug "$debug")
 guest_build "$patched"
 
-total=$((${#topologies[@]} + 1))
+total=$((${#topologies[@]} + 2))
 ((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 5)); }
 steps_begin test "$total"
 ((${#only[@]})) || step kunit module_in_guest
@@ -113,6 +124,7 @@ for topology in "${topologies[@]}"; do
 	selftest_step "selftests-$topology" selftests_in "$topology"
 done
 selftest_step selftests-threadirqs selftests_in one-queue --append threadirqs
+selftest_step selftests-reload reloads
 if ! ((${#only[@]})) && [[ $debug == none ]]; then
 	step harness "$tools/vm/selftest.sh" "$patched"
 	step stock-skips stock_skips

@@ -142,6 +142,11 @@ ends 3 'powered off without' 'a guest without a result is lost' -- sh -c 'echo o
 ends 4 'BUG: planted' 'a splat in a test that succeeds' -- sh -c 'echo BUG: planted >/dev/kmsg'
 ends 4 'WARNING: CPU' 'a splat in a test that fails' \
 	-- sh -c 'echo "WARNING: CPU: 0 PID: 1 at planted" >/dev/kmsg; exit 1'
+# Only of the emulator with a thread for each CPU is such a breakpoint expected.
+if [[ $("$here/accel.sh" "$kernel") == tcg* ]]; then
+	ends 4 'again, on one thread' 'a guest that hits a breakpoint which is gone runs again' \
+		-- sh -c 'echo "Oops: int3: 0000 [#1] SMP" >/dev/kmsg'
+fi
 ends 2 'unknown topology' 'a mistake of the host is neither' --topology nonsense -- true
 # shellcheck disable=SC2016 # expanded in the guest
 ends 0 '' 'drives are found by serial number' \
