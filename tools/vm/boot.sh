@@ -8,7 +8,8 @@
 #   --drive K=V,...       an NVMe drive, repeatable; keys: serial=NAME (needed;
 #                         /dev/disk/by-serial/NAME), file=IMAGE (raw), size=64M
 #                         (creates the file; without file=, a scratch drive),
-#                         queues=N, snapshot (writes are thrown away)
+#                         queues=N, snapshot (writes are thrown away), paths=N
+#                         (so many controllers share the one namespace)
 #   --add SRC:DST         a file or directory for the guest, repeatable
 #   --bin PROGRAM         a program with its libraries, repeatable
 #   --append TEXT         more of the kernel command line
@@ -68,7 +69,7 @@ parse_options()
 		--console) console=$2 ;;
 		--result) result=$2 ;;
 		--timeout) timeout=$2 ;;
-		*) die "unknown option $1" "boot.sh" "sed -n 2,32p tools/vm/boot.sh" ;;
+		*) die "unknown option $1" "boot.sh" "sed -n 2,33p tools/vm/boot.sh" ;;
 		esac
 		shift 2
 	done
@@ -162,7 +163,7 @@ describe_machine()
 
 add_drive()
 {
-	local n=$1 key value serial='' file='' size='' drive_queues=$queues snapshot=off
+	local n=$1 key value serial='' file='' size='' drive_queues=$queues snapshot=off paths=1 path
 
 	while IFS='=' read -r key value; do
 		case $key in
@@ -171,6 +172,7 @@ add_drive()
 		size) size=$value ;;
 		queues) drive_queues=$value ;;
 		snapshot) snapshot=on ;;
+		paths) paths=$value ;;
 		*) die "unknown key '$key' of a drive" "$2" ;;
 		esac
 	done < <(tr ',' '\n' <<<"$2")
@@ -184,8 +186,17 @@ add_drive()
 	# Images are made for tests: no flush need reach the host's disk.
 	machine+=(
 		-drive "if=none,id=drive$n,format=raw,file=$file,snapshot=$snapshot,cache=unsafe"
-		-device "nvme,id=nvme$n,drive=drive$n,serial=$serial,max_ioqpairs=$drive_queues"
 	)
+	if ((paths == 1)); then
+		machine+=(-device "nvme,id=nvme$n,drive=drive$n,serial=$serial,max_ioqpairs=$drive_queues")
+		return
+	fi
+	# A namespace is put on one controller's bus, and is its subsystem's then.
+	machine+=(-device "nvme-subsys,id=subsys$n,nqn=$serial")
+	for ((path = 0; path < paths; path++)); do
+		machine+=(-device "nvme,id=nvme$n-$path,subsys=subsys$n,serial=$serial,max_ioqpairs=$drive_queues")
+	done
+	machine+=(-device "nvme-ns,drive=drive$n,bus=nvme$n-0,nsid=1,shared=on")
 }
 
 add_port()

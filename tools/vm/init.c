@@ -165,26 +165,28 @@ static void name_ports(void)
 }
 
 /*
- * /dev/disk/by-serial/SERIAL: nvme0 and nvme1 may swap names between boots.
- * A namespace is a directory nvmeXnY beside the controller's attributes, or
- * nvmeXcZnY when it is the hidden path of a multipath head.
+ * /dev/disk/by-serial/SERIAL: nvme0 and nvme1 may swap names between boots. A
+ * drive is a subsystem: one of several controllers has a single disk, which is
+ * named after the first of them, and a hidden one for each path.
  */
 static void name_drives(void)
 {
+	DIR *dir = opendir("/sys/class/nvme-subsystem");
 	char serial[64], from[PATH_MAX], to[PATH_MAX];
-	DIR *dir = opendir("/sys/class/nvme");
-	struct dirent *ctrl;
+	struct dirent *subsys;
+	int nr;
 
 	mkdir("/dev/disk", 0755);
 	mkdir("/dev/disk/by-serial", 0755);
 	if (!dir)
 		return;
-	while ((ctrl = readdir(dir))) {
-		if (ctrl->d_name[0] == '.' ||
+	while ((subsys = readdir(dir))) {
+		if (sscanf(subsys->d_name, "nvme-subsys%d", &nr) != 1 ||
 		    read_attribute(serial, sizeof(serial),
-				   "/sys/class/nvme/%s/serial", ctrl->d_name))
+				   "/sys/class/nvme-subsystem/%s/serial",
+				   subsys->d_name))
 			continue;
-		snprintf(to, sizeof(to), "/dev/%sn1", ctrl->d_name);
+		snprintf(to, sizeof(to), "/dev/nvme%dn1", nr);
 		snprintf(from, sizeof(from), "/dev/disk/by-serial/%s", serial);
 		if (symlink(to, from))
 			perror(from);
