@@ -29,7 +29,7 @@ FIXTURE_SETUP(raid1)
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
 	for (int i = 0; i < 2; i++)
 		T_OK(t_null_blk(&self->legs[i], ""));
-	T_OR_SKIP(t_md_raid1(&self->md, &self->legs[0], &self->legs[1]));
+	T_OR_SKIP(t_md(&self->md, 1, self->legs, 2));
 	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, BYTES));
 	memset(self->buf, 'x', BYTES);
 	self->fd = t_dev_open(&self->md, O_RDWR);

@@ -11,11 +11,12 @@
 # test.
 #
 # What tests look at in the environment, all optional:
-#   CPROV_DEV          a drive to read from, such as /dev/disk/by-serial/NAME
-#   CPROV_SCRATCH_DEV  a drive to write to: what is on it is lost
-#   CPROV_KO           completion_provenance.ko
-#   CPROV_TRIALS       how often each order of a batch's completions is tried
-#   CPROV_RELOADS      how often the module is reloaded under I/O
+#   CPROV_DEV            a drive to read from, such as /dev/disk/by-serial/NAME
+#   CPROV_SCRATCH_DEV    a drive to write to: what is on it is lost
+#   CPROV_MULTIPATH_DEV  the same, of two NVMe controllers
+#   CPROV_KO             completion_provenance.ko
+#   CPROV_TRIALS         how often each order of a batch's completions is tried
+#   CPROV_RELOADS        how often the module is reloaded under I/O
 
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${CPROV_TESTS:-$here}
@@ -68,10 +69,12 @@ if [ -n "$list" ]; then
 	exit 0
 fi
 
-# The first drive that has a serial number is good enough to be read.
+# The first drive that has a serial number is good enough to be read. One of
+# several paths has no requests of its own.
 if [ -z "$CPROV_DEV" ]; then
 	for drive in /dev/disk/by-serial/*; do
-		if [ -b "$drive" ]; then
+		disk=$(readlink -f "$drive")
+		if [ -b "$drive" ] && [ -d "/sys/block/${disk##*/}/mq" ]; then
 			export CPROV_DEV="$drive"
 			break
 		fi

@@ -42,12 +42,14 @@ guest_selftests()
 	mkdir -p "${said%/*}"
 	"$CPROV_TOP/tools/vm/boot.sh" --name "$name" --kernel "$kdir" --topology "$topology" \
 		--drive serial=cprov-test,size=256M --drive serial=cprov-scratch,size=256M \
+		--drive serial=cprov-multipath,size=64M,paths=2 \
 		--add "$guest_dir/selftests:/selftests" \
 		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
-		--bin "$guest_dir/cprovctl" --bin jq \
+		--bin "$guest_dir/cprovctl" --bin jq --bin mkfs.xfs \
 		--timeout "${GUEST_TIMEOUT:-900}" "${options[@]}" -- \
 		env CPROV_DEV=/dev/disk/by-serial/cprov-test \
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/cprov-scratch \
+		CPROV_MULTIPATH_DEV=/dev/disk/by-serial/cprov-multipath \
 		CPROV_KO=/lib/cprov/completion_provenance.ko \
 		CPROV_RELOADS="${CPROV_RELOADS:-50}" CPROV_TRIALS="${CPROV_TRIALS:-10000}" \
 		/selftests/run_all.sh "$@" 2>"$said" || status=$?

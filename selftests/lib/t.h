@@ -279,10 +279,24 @@ const char *t_slow_dev(struct t_dev *dev, unsigned long long nsec);
 /* The table has one target; @params as dmsetup would take them. */
 const char *t_dm(struct t_dev *dev, unsigned long long sectors,
 		 const char *target, const char *params);
-const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a,
-		       const struct t_dev *b);
-/* An ext4 file system on it; @dir receives where it is mounted. */
+const char *t_dm_message(const struct t_dev *dev, const char *message);
+/* aes-xts-plain64 with a key of its own; @options: "" or as in the table. */
+const char *t_dm_crypt(struct t_dev *dev, const struct t_dev *below,
+		       const char *options);
+/* Blocks of T_THIN_BLOCK, none of them there yet. */
+#define T_THIN_BLOCK 65536
+const char *t_dm_thin(struct t_dev *dev, struct t_dev *pool,
+		      const struct t_dev *data, const struct t_dev *meta);
+/* raid1, or raid5 with chunks of T_MD_CHUNK; in sync as it is. */
+#define T_MD_CHUNK 65536
+const char *t_md(struct t_dev *dev, int level, const struct t_dev *legs,
+		 unsigned int nr);
+const char *t_md_fail(const struct t_dev *md, const struct t_dev *leg);
+/* A file system on it; @dir receives where it is mounted. */
 const char *t_ext4(const struct t_dev *dev, char dir[64]);
+/* Of no less than T_XFS_MIB. */
+#define T_XFS_MIB 320
+const char *t_xfs(const struct t_dev *dev, char dir[64]);
 /* A queue attribute, which gets its old value back at the end. */
 int t_queue_set(const struct t_dev *dev, const char *attr, const char *value);
 int t_queue_get(const struct t_dev *dev, const char *attr, char *buf,
@@ -300,6 +314,20 @@ int t_dev_open(const struct t_dev *dev, int flags);
 long long t_sectors(const struct t_trace *trace, const struct t_dev *dev);
 long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev,
 		       __u32 flow);
+/* The last completion on it of a request of the flow; NULL: there is none. */
+const struct t_event *t_last_done(const struct t_trace *trace,
+				  const struct t_dev *dev, __u32 flow);
+
+/*
+ * The drive of several paths that may be written to. A path is a hidden disk,
+ * of which only the trace tells the number: T_PATH_EVENT.
+ */
+#define T_PATH_EVENT "block:block_bio_remap"
+#define T_MAX_PATHS 4
+const char *t_multipath(struct t_dev *dev);
+/* How many paths were taken; their numbers only are filled in. */
+unsigned int t_paths(const struct t_trace *trace, const struct t_dev *dev,
+		     struct t_dev paths[T_MAX_PATHS]);
 
 /* ---- t_shot.c: one request, and what became of it ---- */
 

@@ -5,6 +5,8 @@
  */
 #include "t.h"
 
+#include <stdlib.h>
+
 static bool is_of_dev(const struct t_event *event, const char *name,
 		      const struct t_dev *dev)
 {
@@ -23,8 +25,9 @@ long long t_sectors(const struct t_trace *trace, const struct t_dev *dev)
 }
 
 /* The completion that follows a decision, of the same request. */
-static long long completed_after(const struct t_trace *trace, size_t from,
-				 const struct t_dev *dev)
+static const struct t_event *completed_after(const struct t_trace *trace,
+					     size_t from,
+					     const struct t_dev *dev)
 {
 	long long sector = t_field(&trace->events[from], "sector", -1);
 
@@ -32,21 +35,74 @@ static long long completed_after(const struct t_trace *trace, size_t from,
 		if (is_of_dev(&trace->events[i], "block_rq_complete", dev) &&
 		    trace->events[i].seq > trace->events[from].seq &&
 		    t_field(&trace->events[i], "sector", -1) == sector)
-			return t_field(&trace->events[i], "nr_sector", 0);
-	return 0;
+			return &trace->events[i];
+	return NULL;
 }
 
 long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev,
 		       __u32 flow)
 {
+	const struct t_event *done;
 	long long sectors = 0;
 
 	for (size_t i = 0; i < trace->nr; i++) {
 		const struct t_event *event = &trace->events[i];
 
-		if (is_of_dev(event, "cprov_complete", dev) &&
-		    t_field(event, "flow_id", 0) == flow)
-			sectors += completed_after(trace, i, dev);
+		if (!is_of_dev(event, "cprov_complete", dev) ||
+		    t_field(event, "flow_id", 0) != flow)
+			continue;
+		done = completed_after(trace, i, dev);
+		if (done)
+			sectors += t_field(done, "nr_sector", 0);
 	}
 	return sectors;
+}
+
+const struct t_event *t_last_done(const struct t_trace *trace,
+				  const struct t_dev *dev, __u32 flow)
+{
+	const struct t_event *done, *last = NULL;
+
+	for (size_t i = 0; i < trace->nr; i++) {
+		const struct t_event *event = &trace->events[i];
+
+		if (!is_of_dev(event, "cprov_complete", dev) ||
+		    t_field(event, "flow_id", 0) != flow)
+			continue;
+		done = completed_after(trace, i, dev);
+		if (done && (!last || done->seq > last->seq))
+			last = done;
+	}
+	return last;
+}
+
+const char *t_multipath(struct t_dev *dev)
+{
+	const char *drive = getenv("CPROV_MULTIPATH_DEV");
+
+	return drive ? t_dev_find(dev, drive) :
+		       "set CPROV_MULTIPATH_DEV to a drive of several paths";
+}
+
+unsigned int t_paths(const struct t_trace *trace, const struct t_dev *dev,
+		     struct t_dev paths[T_MAX_PATHS])
+{
+	unsigned int nr = 0, known;
+
+	for (size_t i = 0; i < trace->nr; i++) {
+		const struct t_event *event = &trace->events[i];
+		unsigned long long path = t_field(event, "dev", 0);
+
+		if (strcmp(event->name, "block_bio_remap") ||
+		    t_field(event, "old_dev", -1) != (long long)dev->dev)
+			continue;
+		for (known = 0; known < nr; known++)
+			if (paths[known].dev == path)
+				break;
+		if (known < nr || nr == T_MAX_PATHS)
+			continue;
+		memset(&paths[nr], 0, sizeof(paths[nr]));
+		paths[nr++].dev = path;
+	}
+	return nr;
 }

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -204,8 +205,16 @@ const char *t_slow_dev(struct t_dev *dev, unsigned long long nsec)
 
 struct dm_request {
 	struct dm_ioctl head;
-	struct dm_target_spec spec;
-	char params[512];
+	union {
+		struct {
+			struct dm_target_spec spec;
+			char params[512];
+		};
+		struct {
+			__u64 sector; /* struct dm_target_msg */
+			char message[512];
+		};
+	};
 };
 
 static int dm_ioctl(unsigned long cmd, const char *name, struct dm_request *req)
@@ -267,6 +276,51 @@ const char *t_dm(struct t_dev *dev, unsigned long long sectors,
 	return t_dev_find(dev, t_text("/dev/dm-%u", minor(devno)));
 }
 
+const char *t_dm_message(const struct t_dev *dev, const char *message)
+{
+	struct dm_request req;
+	char name[64];
+
+	if (t_read(name, sizeof(name), "/sys/block/%s/dm/name", dev->name))
+		return t_text("%s is not device-mapper's", dev->name);
+	memset(&req, 0, sizeof(req));
+	snprintf(req.message, sizeof(req.message), "%s", message);
+	if (dm_ioctl(DM_TARGET_MSG, name, &req))
+		return t_text("device-mapper: %s: %s", message,
+			      strerror(errno));
+	return NULL;
+}
+
+const char *t_dm_crypt(struct t_dev *dev, const struct t_dev *below,
+		       const char *options)
+{
+	unsigned char key[64];
+	char hex[2 * sizeof(key) + 1];
+
+	if (getrandom(key, sizeof(key), 0) != sizeof(key))
+		return t_text("no random key: %s", strerror(errno));
+	for (size_t i = 0; i < sizeof(key); i++)
+		snprintf(hex + 2 * i, 3, "%02x", key[i]);
+	return t_dm(dev, below->bytes / 512, "crypt",
+		    t_text("aes-xts-plain64 %s 0 %s 0 %s", hex, below->path,
+			   options));
+}
+
+const char *t_dm_thin(struct t_dev *dev, struct t_dev *pool,
+		      const struct t_dev *data, const struct t_dev *meta)
+{
+	const char *why;
+
+	why = t_dm(pool, data->bytes / 512, "thin-pool",
+		   t_text("%s %s %d 0", meta->path, data->path,
+			  T_THIN_BLOCK / 512));
+	if (!why)
+		why = t_dm_message(pool, "create_thin 0");
+	return why ? why :
+		     t_dm(dev, data->bytes / 512, "thin",
+			  t_text("%s 0", pool->path));
+}
+
 /* ---- md ---- */
 
 static int md_stop(const char *path)
@@ -285,10 +339,9 @@ static void md_undo(const char *path)
 	until_done(md_stop, path);
 }
 
-const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a,
-		       const struct t_dev *b)
+const char *t_md(struct t_dev *dev, int level, const struct t_dev *legs,
+		 unsigned int nr)
 {
-	const struct t_dev *const legs[] = { a, b };
 	mdu_array_info_t array;
 	char path[64], name[32];
 	const char *why = NULL;
@@ -304,44 +357,81 @@ const char *t_md_raid1(struct t_dev *dev, const struct t_dev *a,
 	t_undo(md_undo, path);
 
 	memset(&array, 0, sizeof(array));
-	array.level = 1;
-	array.size = a->bytes / 1024;
-	array.nr_disks = T_ARRAY_SIZE(legs);
-	array.raid_disks = T_ARRAY_SIZE(legs);
+	array.level = level;
+	array.size = legs[0].bytes / 1024;
+	array.nr_disks = nr;
+	array.raid_disks = nr;
 	array.not_persistent = 1;
 	array.state = 1 << MD_SB_CLEAN; /* nothing to resynchronise */
+	if (level == 5) {
+		array.layout = 2; /* left-symmetric, as mdadm's */
+		array.chunk_size = T_MD_CHUNK;
+	}
 	if (ioctl(fd, SET_ARRAY_INFO, &array))
 		why = t_text("md: array: %s", strerror(errno));
-	for (size_t i = 0; !why && i < T_ARRAY_SIZE(legs); i++) {
+	for (unsigned int i = 0; !why && i < nr; i++) {
 		mdu_disk_info_t disk = {
 			.number = i,
 			.raid_disk = i,
-			.major = legs[i]->dev >> 20,
-			.minor = legs[i]->dev & 0xfffff,
+			.major = legs[i].dev >> 20,
+			.minor = legs[i].dev & 0xfffff,
 			.state = 1 << MD_DISK_ACTIVE | 1 << MD_DISK_SYNC,
 		};
 
 		if (ioctl(fd, ADD_NEW_DISK, &disk))
-			why = t_text("md: leg %zu: %s", i, strerror(errno));
+			why = t_text("md: leg %u: %s", i, strerror(errno));
 	}
 	if (!why && ioctl(fd, RUN_ARRAY, NULL))
-		why = t_text("md: no raid1 (CONFIG_MD_RAID1): %s",
-			     strerror(errno));
+		why = t_text("md: no raid%d: %s", level, strerror(errno));
 	close(fd);
 	return why ? why : t_dev_find(dev, path);
 }
 
-/* ---- ext4 ---- */
+const char *t_md_fail(const struct t_dev *md, const struct t_dev *leg)
+{
+	int fd = open(md->path, O_RDONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return t_text("%s: %s", md->path, strerror(errno));
+	ret = ioctl(fd, SET_DISK_FAULTY,
+		    (unsigned long)makedev(leg->dev >> 20, leg->dev & 0xfffff));
+	close(fd);
+	return ret ? t_text("md: failing a leg: %s", strerror(errno)) : NULL;
+}
+
+/* ---- file systems ---- */
 
 static int unmount(const char *dir)
 {
 	return umount(dir);
 }
 
-static void ext4_undo(const char *dir)
+static void mount_undo(const char *dir)
 {
 	until_done(unmount, dir);
 	rmdir(dir);
+}
+
+static const char *make_fs(const struct t_dev *dev, const char *type,
+			   const char *const mkfs[], char dir[64])
+{
+	int ret;
+
+	if (!t_have_program(mkfs[0]))
+		return t_text("no %s", mkfs[0]);
+	ret = t_run(mkfs);
+	if (ret)
+		return t_text("%s %s: %d", mkfs[0], dev->path, ret);
+	snprintf(dir, 64, "/tmp/cprov.XXXXXX");
+	if (!mkdtemp(dir))
+		return t_text("%s: %s", dir, strerror(errno));
+	if (mount(dev->path, dir, type, 0, NULL)) {
+		ret = errno;
+		rmdir(dir);
+		return t_text("mounting %s: %s", type, strerror(ret));
+	}
+	t_undo(mount_undo, dir);
+	return NULL;
 }
 
 const char *t_ext4(const struct t_dev *dev, char dir[64])
@@ -355,23 +445,16 @@ const char *t_ext4(const struct t_dev *dev, char dir[64])
 				     "lazy_itable_init=0,nodiscard",
 				     dev->path,
 				     NULL };
-	int ret;
 
-	if (!t_have_program(mkfs[0]))
-		return "no mkfs.ext4";
-	ret = t_run(mkfs);
-	if (ret)
-		return t_text("mkfs.ext4 %s: %d", dev->path, ret);
-	snprintf(dir, 64, "/tmp/cprov.XXXXXX");
-	if (!mkdtemp(dir))
-		return t_text("%s: %s", dir, strerror(errno));
-	if (mount(dev->path, dir, "ext4", 0, NULL)) {
-		ret = errno;
-		rmdir(dir);
-		return t_text("mounting ext4: %s", strerror(ret));
-	}
-	t_undo(ext4_undo, dir);
-	return NULL;
+	return make_fs(dev, "ext4", mkfs, dir);
+}
+
+const char *t_xfs(const struct t_dev *dev, char dir[64])
+{
+	const char *const mkfs[] = { "mkfs.xfs", "-q",	    "-f",
+				     "-K",	 dev->path, NULL };
+
+	return make_fs(dev, "xfs", mkfs, dir);
 }
 
 /* ---- queue attributes ---- */

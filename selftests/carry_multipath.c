@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Through an NVMe drive of two controllers: what is submitted to the disk that
+ * programs see is a request of one of two hidden ones, and carries the hint on
+ * whichever path it takes.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "t_harness.h"
+
+#define BYTES 16384
+#define SECTORS (BYTES / 512)
+#define FLOW 222
+#define TIMES 8
+
+FIXTURE(multipath)
+{
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev head;
+	char *buf;
+	int fd;
+};
+
+FIXTURE_VARIANT(multipath)
+{
+	const char *policy;
+	unsigned int paths;
+};
+
+T_VARIANT(multipath, one_path, .policy = "numa", .paths = 1);
+T_VARIANT(multipath, in_turn, .policy = "round-robin", .paths = 2);
+
+FIXTURE_SETUP(multipath)
+{
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, -1, FLOW);
+
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_POLICY);
+	T_OR_SKIP(t_multipath(&self->head));
+	ASSERT_EQ(0, t_set(t_text("/sys/block/%s/device/iopolicy",
+				  self->head.name),
+			   "%s", variant->policy));
+	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, BYTES));
+	self->fd = t_dev_open(&self->head, O_RDWR);
+	ASSERT_LE(0, self->fd);
+	T_OK(t_trace_open(&self->trace, T_CARRY_EVENTS " " T_PATH_EVENT));
+	ASSERT_EQ(0, t_ring_init(&self->ring, 8, 0));
+	ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));
+	t_trace_start(&self->trace);
+}
+
+FIXTURE_TEARDOWN(multipath)
+{
+	t_undo_all();
+}
+
+static void transfer(struct __test_metadata *_metadata,
+		     FIXTURE_DATA(multipath) * self, unsigned int op,
+		     unsigned int flags, char byte)
+{
+	for (int i = 0; i < TIMES; i++) {
+		struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+		memset(self->buf, op == IORING_OP_WRITE ? byte + i : 0, BYTES);
+		t_prep_rw(sqe, op, self->fd, self->buf, BYTES, i * 2 * BYTES);
+		t_sqe_flags(sqe, flags);
+		ASSERT_EQ(BYTES, t_submit_res(&self->ring));
+		if (byte)
+			EXPECT_EQ(byte + i, self->buf[BYTES - 1]);
+	}
+}
+
+static void check(struct __test_metadata *_metadata,
+		  FIXTURE_DATA(multipath) * self,
+		  const FIXTURE_VARIANT(multipath) * variant, bool carried)
+{
+	struct t_dev paths[T_MAX_PATHS];
+	long long sectors = 0;
+	unsigned int nr;
+
+	T_OK(t_trace_load(&self->trace));
+	nr = t_paths(&self->trace, &self->head, paths);
+	EXPECT_EQ(variant->paths, nr);
+	for (unsigned int i = 0; i < nr; i++) {
+		sectors += t_sectors(&self->trace, &paths[i]);
+		EXPECT_EQ(carried ? t_sectors(&self->trace, &paths[i]) : 0,
+			  t_sectors_of(&self->trace, &paths[i], FLOW));
+	}
+	EXPECT_EQ(TIMES * SECTORS, sectors);
+	t_trace_start(&self->trace);
+}
+
+T_TEST_F(multipath, write_and_read)
+{
+	transfer(_metadata, self, IORING_OP_WRITE, 0, 'a');
+	check(_metadata, self, variant, true);
+	transfer(_metadata, self, IORING_OP_READ, 0, 'a');
+	check(_metadata, self, variant, true);
+}
+
+T_TEST_F(multipath, no_hint_carries_nothing)
+{
+	transfer(_metadata, self, IORING_OP_READ, IO_LOCALITY_SQE_NONE, 0);
+	check(_metadata, self, variant, false);
+}
+
+TEST_HARNESS_MAIN
