@@ -25,43 +25,47 @@
 #include "rulefs.h"
 #include "sysfs.h"
 
-/*
- * Facts that may change under us: a home CPU that goes offline right after is
- * for the block layer to notice, which looks again where it matters.
- */
-static struct cprov_situation
-cprov_look(const struct completion_provenance *prov,
-	   const struct cprov_env *env, int home)
+/* The facts at hand. */
+static void cprov_look_here(const struct cprov_env *env,
+			    struct cprov_situation *sit)
 {
-	struct cprov_situation sit = {
-		.config = {
-			.enabled = READ_ONCE(cprov_knobs.enabled),
-			.steer_classes = READ_ONCE(cprov_knobs.steer_classes),
-		},
-		.node = cpu_to_node(env->cpu),
-	};
+	sit->config.enabled = READ_ONCE(cprov_knobs.enabled);
+	sit->config.steer_classes = READ_ONCE(cprov_knobs.steer_classes);
+	sit->node = cpu_to_node(env->cpu);
+}
 
-	if (cprov_settled_here(prov, env, &sit, home))
-		return sit;
+/*
+ * The facts that cost more. They may change under us: a home CPU that goes
+ * offline right after is for the block layer to notice, which looks again where
+ * it matters.
+ */
+static void cprov_look_there(const struct completion_provenance *prov,
+			     const struct cprov_env *env, int home,
+			     struct cprov_situation *sit)
+{
+	const bool known = home >= 0 && home < nr_cpu_ids;
 
-	sit.now_ns = ktime_get_ns();
-	if (home < 0 || home >= nr_cpu_ids)
-		return sit;
-
-	sit.home_online = cpu_online(home);
-	sit.home_isolated = prov->home_node >= 0 && cpu_is_isolated(home);
-	sit.home_shares_llc = cprov_shares_llc(env->cpu, home);
-	return sit;
+	sit->now_ns = ktime_get_ns();
+	sit->home_online = known && cpu_online(home);
+	sit->home_isolated = known && prov->home_node >= 0 &&
+			     cpu_is_isolated(home);
+	sit->home_shares_llc = known && cprov_shares_llc(env->cpu, home);
 }
 
 static struct cprov_decision
 cprov_queue(const struct completion_provenance *prov,
 	    const struct cprov_env *env)
 {
-	int home = cprov_home_cpu(prov, env->cpu);
-	struct cprov_situation sit = cprov_look(prov, env, home);
-	struct cprov_decision decision = cprov_choose_queue(prov, env, &sit);
+	const int home = cprov_home_cpu(prov, env->cpu);
+	struct cprov_decision decision;
+	struct cprov_situation sit;
 
+	cprov_look_here(env, &sit);
+	decision = cprov_choose_here(prov, env, &sit, home);
+	if (decision.reason == CPROV_STEERED) {
+		cprov_look_there(prov, env, home, &sit);
+		decision = cprov_choose_queue(prov, env, &sit);
+	}
 	cprov_count(cprov_decision_counter(CPROV_KIND_QUEUE, prov->class,
 					   decision.reason));
 	return decision;
@@ -71,10 +75,16 @@ static struct cprov_decision
 cprov_complete(const struct completion_provenance *prov,
 	       const struct cprov_env *env)
 {
-	int home = cprov_home_cpu(prov, prov->submit_cpu);
-	struct cprov_situation sit = cprov_look(prov, env, home);
-	struct cprov_decision decision = cprov_choose_cpu(prov, env, &sit);
+	const int home = cprov_home_cpu(prov, prov->submit_cpu);
+	struct cprov_decision decision;
+	struct cprov_situation sit;
 
+	cprov_look_here(env, &sit);
+	decision = cprov_choose_here(prov, env, &sit, home);
+	if (decision.reason == CPROV_STEERED) {
+		cprov_look_there(prov, env, home, &sit);
+		decision = cprov_choose_cpu(prov, env, &sit);
+	}
 	cprov_count(cprov_decision_counter(CPROV_KIND_COMPLETE, prov->class,
 					   decision.reason));
 	return decision;

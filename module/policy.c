@@ -8,25 +8,6 @@
 #include <linux/bits.h>
 
 /**
- * cprov_home_cpu - the CPU that a request calls home
- * @prov: the request
- * @submit_cpu: CPU that it was submitted from, or -1 if that is not known
- *
- * A request that names neither a CPU nor a node is at home where it was
- * submitted.
- *
- * Context: Any.
- * Return: a CPU, which may be offline, or -1 if there is none.
- */
-int cprov_home_cpu(const struct completion_provenance *prov, int submit_cpu)
-{
-	if (prov->home_cpu >= 0)
-		return prov->home_cpu;
-	return prov->home_node >= 0 ? -1 : submit_cpu;
-}
-EXPORT_SYMBOL_IF_KUNIT(cprov_home_cpu);
-
-/**
  * cprov_within_window - whether locality is still worth something
  * @expires_ns: end of the window, in the clock of @now_ns; 0 = never set
  * @now_ns: the time, in nanoseconds
@@ -116,7 +97,7 @@ static struct cprov_decision cprov_decision(enum cprov_reason reason,
 }
 
 /**
- * cprov_settled_here - whether the facts at hand decide
+ * cprov_choose_here - choose by the facts at hand, if they settle it
  * @prov: the request
  * @env: where the decision is asked for
  * @sit: the facts; only &cprov_situation.config and &cprov_situation.node are
@@ -127,15 +108,18 @@ static struct cprov_decision cprov_decision(enum cprov_reason reason,
  * change the decision, above all for requests that are at home already.
  *
  * Context: Any.
- * Return: true if the decision does not depend on the other facts.
+ * Return: what cprov_choose_cpu() and cprov_choose_queue() would return whatever
+ *	the other facts; CPROV_STEERED if it depends on them.
  */
-bool cprov_settled_here(const struct completion_provenance *prov,
-			const struct cprov_env *env,
-			const struct cprov_situation *sit, int home)
+struct cprov_decision
+cprov_choose_here(const struct completion_provenance *prov,
+		  const struct cprov_env *env,
+		  const struct cprov_situation *sit, int home)
 {
-	return cprov_reason_here(prov, env, sit, home) != CPROV_STEERED;
+	return cprov_decision(cprov_reason_here(prov, env, sit, home), env,
+			      home);
 }
-EXPORT_SYMBOL_IF_KUNIT(cprov_settled_here);
+EXPORT_SYMBOL_IF_KUNIT(cprov_choose_here);
 
 /**
  * cprov_choose_cpu - choose the CPU to complete a request on

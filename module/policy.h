@@ -32,7 +32,7 @@ struct cprov_config {
  * @home_shares_llc: The home CPU and the one that asks share their last-level
  *	cache.
  *
- * If cprov_settled_here() says so, the facts from @now_ns on are not looked at.
+ * If cprov_choose_here() chooses, the facts from @now_ns on are not needed.
  */
 struct cprov_situation {
 	struct cprov_config	config;
@@ -43,11 +43,30 @@ struct cprov_situation {
 	bool			home_shares_llc;
 };
 
-int cprov_home_cpu(const struct completion_provenance *prov, int submit_cpu);
+/**
+ * cprov_home_cpu - the CPU that a request calls home
+ * @prov: the request
+ * @submit_cpu: CPU that it was submitted from, or -1 if that is not known
+ *
+ * A request that names neither a CPU nor a node is at home where it was
+ * submitted.
+ *
+ * Context: Any.
+ * Return: a CPU, which may be offline, or -1 if there is none.
+ */
+static inline int cprov_home_cpu(const struct completion_provenance *prov,
+				 int submit_cpu)
+{
+	if (prov->home_cpu >= 0)
+		return prov->home_cpu;
+	return prov->home_node >= 0 ? -1 : submit_cpu;
+}
+
 bool cprov_within_window(u64 expires_ns, u64 now_ns);
-bool cprov_settled_here(const struct completion_provenance *prov,
-			const struct cprov_env *env,
-			const struct cprov_situation *sit, int home);
+struct cprov_decision
+cprov_choose_here(const struct completion_provenance *prov,
+		  const struct cprov_env *env,
+		  const struct cprov_situation *sit, int home);
 struct cprov_decision cprov_choose_cpu(const struct completion_provenance *prov,
 				       const struct cprov_env *env,
 				       const struct cprov_situation *sit);

@@ -204,7 +204,7 @@ static void cprov_test_precedence(struct kunit *test)
 }
 
 /* A decision that is settled early is the one that all facts would give. */
-static void cprov_test_settled_here(struct kunit *test)
+static void cprov_test_choose_here(struct kunit *test)
 {
 	bool early = true;
 	unsigned int i, facts;
@@ -212,16 +212,23 @@ static void cprov_test_settled_here(struct kunit *test)
 	for (i = 0; i < ARRAY_SIZE(cprov_rules); i++) {
 		const struct cprov_rule *rule = &cprov_rules[i];
 		struct cprov_case c = cprov_steered_case();
+		struct cprov_decision here;
 
 		/* From here on it takes the clock or a look at home. */
 		if (rule->want.reason == CPROV_EXPIRED)
 			early = false;
 
 		rule->set(&c);
-		KUNIT_EXPECT_EQ_MSG(test, early,
-				    cprov_settled_here(&c.prov, &c.env, &c.sit,
-						       c.prov.home_cpu),
+		here = cprov_choose_here(&c.prov, &c.env, &c.sit,
+					 c.prov.home_cpu);
+		KUNIT_EXPECT_EQ_MSG(test, early, here.reason != CPROV_STEERED,
 				    "%s", rule->name);
+		if (early) {
+			KUNIT_EXPECT_EQ_MSG(test, rule->want.reason,
+					    here.reason, "%s", rule->name);
+			KUNIT_EXPECT_EQ_MSG(test, rule->want.cpu, here.cpu,
+					    "%s", rule->name);
+		}
 
 		for (facts = 0; early && facts < BIT(4); facts++) {
 			c.sit.now_ns = facts & BIT(0) ? NOW_NS : U64_MAX;
@@ -396,7 +403,7 @@ static void cprov_test_declines(struct kunit *test)
 static struct kunit_case cprov_policy_cases[] = {
 	KUNIT_CASE_PARAM(cprov_test_rule, cprov_rules_gen_params),
 	KUNIT_CASE(cprov_test_precedence),
-	KUNIT_CASE(cprov_test_settled_here),
+	KUNIT_CASE(cprov_test_choose_here),
 	KUNIT_CASE(cprov_test_window),
 	KUNIT_CASE(cprov_test_node),
 	KUNIT_CASE(cprov_test_isolated),

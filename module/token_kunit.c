@@ -77,17 +77,14 @@ static void cprov_test_budget_ns(struct kunit *test)
 {
 	struct io_locality_hint hint = { .budget_us = 1 };
 
-	KUNIT_EXPECT_EQ(test,
-			cprov_token_budget_ns(cprov_token_pack(&hint, 0, false)),
+	KUNIT_EXPECT_EQ(test, cprov_token_budget_ns(cprov_token_pack(&hint)),
 			1000);
 	/* More than 32 bits of nanoseconds. */
 	hint.budget_us = BIT(30);
-	KUNIT_EXPECT_EQ(test,
-			cprov_token_budget_ns(cprov_token_pack(&hint, 0, false)),
+	KUNIT_EXPECT_EQ(test, cprov_token_budget_ns(cprov_token_pack(&hint)),
 			BIT_ULL(30) * 1000);
 	hint.budget_us = 0;
-	KUNIT_EXPECT_EQ(test,
-			cprov_token_budget_ns(cprov_token_pack(&hint, 0, false)),
+	KUNIT_EXPECT_EQ(test, cprov_token_budget_ns(cprov_token_pack(&hint)),
 			0);
 }
 
@@ -119,7 +116,7 @@ KUNIT_ARRAY_PARAM_DESC(cprov_tokens, cprov_tokens, name);
 static void cprov_test_token_round_trip(struct kunit *test)
 {
 	const struct cprov_token_case *c = test->param_value;
-	u64 token = cprov_token_pack(&c->hint, c->cpu, false);
+	u64 token = cprov_token_at(cprov_token_pack(&c->hint), c->cpu, false);
 	struct completion_provenance prov;
 
 	KUNIT_EXPECT_NE(test, token, 0);
@@ -148,13 +145,13 @@ static void cprov_test_token_node(struct kunit *test)
 	struct completion_provenance prov;
 
 	/* The node is looked up, so this takes a CPU that there is. */
-	cprov_token_unpack(cprov_token_pack(&hint, 0, true), &prov);
+	cprov_token_unpack(cprov_token_at(cprov_token_pack(&hint), 0, true), &prov);
 	KUNIT_EXPECT_EQ(test, prov.home_cpu, 0);
 	KUNIT_EXPECT_EQ(test, prov.home_node, cpu_to_node(0));
 
 	/* It tells requests apart. */
-	KUNIT_EXPECT_NE(test, cprov_token_pack(&hint, 0, true),
-			cprov_token_pack(&hint, 0, false));
+	KUNIT_EXPECT_NE(test, cprov_token_at(cprov_token_pack(&hint), 0, true),
+			cprov_token_at(cprov_token_pack(&hint), 0, false));
 }
 
 static void cprov_test_token_follow(struct kunit *test)
@@ -166,12 +163,12 @@ static void cprov_test_token_follow(struct kunit *test)
 		.budget_us = UINT_MAX,
 	};
 	const unsigned int ids[] = { 1, 2, CPROV_MAX_FOLLOWED };
-	const u64 plain = cprov_token_pack(&hint, 0, false);
+	const u64 plain = cprov_token_at(cprov_token_pack(&hint), 0, false);
 	struct completion_provenance prov;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(ids); i++) {
-		u64 token = cprov_token_pack_follow(&hint, ids[i]);
+		u64 token = cprov_token_follow(cprov_token_pack(&hint), ids[i]);
 
 		KUNIT_EXPECT_EQ(test, FIELD_GET(CPROV_TOKEN_TARGET, token),
 				ids[i]);
