@@ -50,6 +50,7 @@ guest()
 		--plugin "$dir/coherence.so,out=$dir/$name.counted,top=20" \
 		--append nvme.io_queue_depth=64 --drive serial=bench,size=64M \
 		--add "$dir/cprovbench:/usr/bin/cprovbench" \
+		--add "$tools/common/count.sh:/lib/cprov/count.sh" \
 		--add "$tools/bench/guest.sh:/lib/cprov/guest.sh" "${add[@]}" \
 		--out "$dir/$name.said" --timeout 900 -- \
 		bash /lib/cprov/guest.sh "$reads" "$repeats" "$@"

@@ -6,6 +6,8 @@
 # coherence instrument; swap has two. The port cprov.out gets lines of JSON: one on
 # the machine, and one for each run.
 set -euo pipefail
+# shellcheck source=tools/common/count.sh
+. /lib/cprov/count.sh
 
 reads=$1 repeats=$2
 shift 2
@@ -16,31 +18,13 @@ module=/lib/cprov/completion_provenance.ko
 exec {out}>/dev/virtio-ports/cprov.out
 region=0
 
-# The CPU that the interrupt of the first queue for I/O goes to.
-irq_cpu()
-{
-	local irq
-
-	irq=$(awk -v name="${disk%n*}q1" '$NF == name { sub(":", "", $1); print $1 }' /proc/interrupts)
-	cat "/proc/irq/${irq:?no interrupt}/effective_affinity_list"
-}
-
-last_level_cache()
-{
-	local index
-
-	for index in "/sys/devices/system/cpu/cpu$1/cache"/index[0-9]*; do
-		cat "$index/shared_cpu_list"
-	done | tail -n 1
-}
-
 # consumers near|far: CPUs that share a cache with the interrupt, without being its
 # own, or that do not.
 consumers()
 {
 	local cpu irq
 
-	irq=$(irq_cpu)
+	irq=$(irq_cpu "$disk")
 	for ((cpu = 0; cpu < $(nproc); cpu++)); do
 		if [[ $(last_level_cache "$cpu") != "$(last_level_cache "$irq")" ]]; then
 			[[ $1 == near ]] || echo "$cpu"
