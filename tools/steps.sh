@@ -2,10 +2,11 @@
 # Sourced after lib.sh by scripts that are a list of steps: runs each, keeps its
 # output, prints a KTAP line, and counts.
 
-# steps_begin NAME TOTAL: output goes to build/NAME/STEP.log.
+# steps_begin NAME TOTAL [QUICK]: output goes to build/NAME/STEP.log. The last QUICK
+# steps take no time: they look at what those before them did.
 steps_begin()
 {
-	STEPS_NAME=$1 STEPS_TOTAL=$2 STEPS_BEGIN=$SECONDS
+	STEPS_NAME=$1 STEPS_LONG=$(($2 - ${3:-0})) STEPS_BEGIN=$SECONDS
 	STEPS_DIR=$CPROV_TOP/build/$1
 	STEPS_PASSED=0 STEPS_FAILED=0 STEPS_SKIPPED=0 STEPS_DONE=0
 	mkdir -p "$STEPS_DIR"
@@ -18,8 +19,8 @@ steps_left()
 {
 	local elapsed=$((SECONDS - STEPS_BEGIN))
 
-	((STEPS_DONE)) || return 0
-	printf ', about %s left' "$(duration $((elapsed * (STEPS_TOTAL - STEPS_DONE) / STEPS_DONE)))"
+	((STEPS_DONE && STEPS_DONE < STEPS_LONG)) || return 0
+	printf ', about %s left' "$(duration $((elapsed * (STEPS_LONG - STEPS_DONE) / STEPS_DONE)))"
 }
 
 # step NAME COMMAND...: status 77 of the command means skipped, and the last line
