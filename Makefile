@@ -9,7 +9,7 @@ export DEBUG TOPOLOGY KSRC VARIANT UPDATE QUICK
 vm := tools/vm
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check coherence bench icount matrix liburing mutants bisect nightly shell module cprovctl kernels clean distclean deps
+.PHONY: help run test check coherence bench icount matrix liburing fio mutants bisect nightly shell module cprovctl kernels clean distclean deps
 
 help: ## list the targets
 	@echo 'make TARGET [SETTING=...]'
@@ -42,6 +42,9 @@ matrix: deps ## what each way to submit costs, with hints and without
 
 liburing: deps ## run liburing's own tests on stock, patched and hinted, and compare
 	@tools/liburing.sh
+
+fio: deps ## run Debian's fio as it is on stock, patched and hinted, and see it verify
+	@tools/fio.sh
 
 mutants: deps ## break the code in small ways, and see a test turn red for each
 	@tools/mutants.sh
