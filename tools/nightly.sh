@@ -9,7 +9,7 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 die_with_parent "$@"
 cd "$CPROV_TOP"
 
-steps_begin nightly 10
+steps_begin nightly 11
 CPROV_RELOADS=1000 step test "$tools/test.sh"
 step check "$tools/check.sh"
 step matrix "$tools/matrix.sh"
@@ -17,6 +17,7 @@ step mutants "$tools/mutants.sh"
 step coherence "$tools/coherence.sh"
 step icount "$tools/icount.sh"
 step liburing "$tools/liburing.sh"
+FIO_ROUNDS=3 step fio "$tools/fio.sh"
 step bisect "$tools/bisect.sh"
 DEBUG=kasan step test-kasan "$tools/test.sh"
 DEBUG=kcsan step test-kcsan "$tools/test.sh"
