@@ -36,7 +36,8 @@ guest()
 	"$tools/vm/boot.sh" --name "fio-$way" --kernel "$kernel" --topology "$topology" --append nvme.poll_queues=1 \
 		--drive serial=fio,size=64M --drive serial=polled,size=64M,queues=2 --bin fio --bin jq \
 		--add "$tools/common/count.sh:/lib/cprov/count.sh" --add "$tools/fio/guest.sh:/lib/cprov/guest.sh" \
-		--add "$tools/fio/modes:/lib/cprov/modes" "${items[@]}" "$@" \
+		--add "$tools/fio/modes:/lib/cprov/modes" --add "$tools/fio/exceptions:/lib/cprov/exceptions" \
+		"${items[@]}" "$@" \
 		--out "$dir/$way.said" --timeout "${GUEST_TIMEOUT:-900}" -- \
 		bash /lib/cprov/guest.sh "$way" "${FIO_IOS:-256}" "${FIO_ROUNDS:-1}"
 }

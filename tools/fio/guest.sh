@@ -14,6 +14,7 @@ way=$1 ios=$2 rounds=$3
 
 module=/lib/cprov/completion_provenance.ko
 modes=/lib/cprov/modes
+exceptions=/lib/cprov/exceptions
 null=/sys/kernel/config/nullb/nullb0
 # Steered wherever there is a choice; a thousand times what a request takes here,
 # for an emulator may stall.
@@ -194,10 +195,11 @@ child_of()
 # once, and so do the requests.
 kill_mode()
 {
-	local mode=$1 device=$2 next=$3 at parent job='' unloaded=0 left home irq
+	local mode=$1 device=$2 next=$3 at parent job='' asked unloaded=0 left home irq
 	local -a options
 	shift 3
 
+	! grep -q "^kill[[:space:]]*${mode}[[:space:]]" "$exceptions" || return 0
 	mode_options "$device" "$next" "$@"
 	at=$((RANDOM % 2000))
 	insmod "$module"
@@ -208,13 +210,14 @@ kill_mode()
 	until job=$(child_of "$parent") && [[ -n $job ]] && (($(completions | tr -d '[]' | tr , +) > at)); do
 		kill -0 "$parent" || { cat /tmp/killed; return 1; }
 	done
+	asked=$(counters)
 	kill -KILL "$job" "$parent"
 	rmmod completion_provenance || unloaded=$?
 	wait "$parent" 2>/dev/null || true
 	while kill -0 "$job" 2>/dev/null; do :; done
 	left=$(inflight)
-	printf '{"killed":"%s","at":%d,"completions":%s,"unloaded":%d,"inflight":%d}\n' "$mode" "$at" "$(completions)" \
-		"$unloaded" "$left" >&"$out"
+	printf '{"killed":"%s","at":%d,"completions":%s,"counters":%s,"unloaded":%d,"inflight":%d}\n' \
+		"$mode" "$at" "$(completions)" "$asked" "$unloaded" "$left" >&"$out"
 	completions_end
 	[[ $unloaded == 0 ]] || rmmod completion_provenance
 }

@@ -34,6 +34,6 @@ def ways: group_by(.way) | map({ key: .[0].way, value: way }) | from_entries;
 	kernels: ($machines | map({ key: .way, value: .kernel }) | from_entries),
 	modes: [$modes[0][] | . as $mode | . + { ways: [$runs[] | select(.mode == $mode.mode)] | ways }],
 	spoiled: ([$runs[] | select(.mode == "spoiled")] | ways),
-	killed: [$lines[] | select(.killed) | { mode: .killed, at, completions, unloaded, inflight }],
+	killed: [$lines[] | select(.killed) | { mode: .killed, at, completions, counters, unloaded, inflight }],
 	exceptions: $exceptions[0]
 }

@@ -60,10 +60,12 @@ def wrong_spoiled:
 
 def wrong_killed:
 	.killed as $killed
-	| ($report.modes[] | select(.mode as $mode | any($killed[]; .mode == $mode) | not)
+	| ($report.modes[] | select(.mode as $mode | any($killed[]; .mode == $mode) or excepted("kill"; $mode) | not)
 	   | "killed, \(.mode): not run"),
 	  ($killed[] | "killed, \(.mode), after \(.completions | add) completions: " as $where
-	   | (select(.unloaded != 0) | "\($where)the module did not unload"),
+	   | (select((.counters | brought_home) == 0 and (excepted("used"; .mode) | not))
+	      | "\($where)the policy had brought none home"),
+	     (select(.unloaded != 0) | "\($where)the module did not unload"),
 	     (select(.inflight != 0) | "\($where)\(.inflight) requests are still in flight")),
 	  (.modes[] | select(.mode == "plain") | .ways.killed.passes as $passes
 	   | ("write", "read") as $pass | $passes[$pass]
