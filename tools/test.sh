@@ -117,7 +117,7 @@ patched=$("$tools/vm/kernel.sh" build --variant patched --debug "$debug")
 guest_build "$patched"
 
 total=$((${#topologies[@]} + 2))
-((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 5)); }
+((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 6)); }
 steps_begin test "$total"
 ((${#only[@]})) || step kunit module_in_guest
 for topology in "${topologies[@]}"; do
