@@ -7,7 +7,7 @@ def name: $names[0][.] // (if startswith("0xffffffff") then "?" else "(program)"
 
 # Instructions of each function in a read of median length.
 def functions:
-  .at_median as $units
+  .at_profiled as $units
   | reduce .pcs[] as [$pc, $n] ({}; .[$pc | name] += $n)
   | map_values(. / $units * 100 | round / 100);
 
@@ -35,7 +35,7 @@ def functions:
           medians: $medians,
           min: .counts.min, p25: .counts.p25, p75: .counts.p75, max: .counts.max,
           mean: (.counts.sum / .counts.units * 10 | round / 10),
-          units: .counts.units, at_median: .counts.at_median,
+          units: .counts.units, at_median: .counts.at_profiled,
           functions: (.counts | functions)
         }
     ]

@@ -29,7 +29,7 @@ pcs()
 	jq -n -r --arg case "$case" --arg f "$function" --slurpfile said "$dir/$1.said" \
 		--slurpfile counted "$dir/$1.counted" --slurpfile names "$dir/$1.names" '
 		([$said[] | select(.mode and "\(.device)/\(.ring)/\(.mode)" == $case) | .region] | first) as $region
-		| $counted[] | select(.region == $region) | .at_median as $units
+		| $counted[] | select(.region == $region) | .at_profiled as $units
 		| .pcs[] | select($names[0][.[0]] == $f) | "\(.[0]) \(.[1] / $units)"'
 }
 

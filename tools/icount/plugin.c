@@ -3,8 +3,10 @@
  * icount: a plugin for QEMU's TCG that counts the instructions of each unit of a
  * workload, by address. Documentation/icount.rst says what of.
  *
- *	-icount shift=0 -plugin icount.so,out=FILE[,idle=ADDRESS-END]
+ *	-icount shift=0 -plugin icount.so,out=FILE[,idle=ADDRESS-END][,percentile=N]
  *
+ * Whose addresses are told are the units as long as that of percentile N: the
+ * median, if nothing else is said.
  * What is from ADDRESS to before END is not counted: the idle loop, if it polls,
  * which runs for as long as the host's device takes.
  * The markers are those of tools/coherence/marker.h. One region at a time: a unit
@@ -54,6 +56,7 @@ static uint64_t misplaced;
 static unsigned int region;
 static bool open_region;
 static uint64_t idle_begin, idle_end;
+static uint64_t percentile = 50;
 static FILE *output;
 
 /* There is no guest to go back to: it would count wrongly. */
@@ -147,13 +150,13 @@ static int by_pc(const void *a, const void *b)
 	return ((*x)->pc > (*y)->pc) - ((*x)->pc < (*y)->pc);
 }
 
-/* All units whose total is the median: no timer interrupt is in these. */
-static size_t profile(uint64_t median)
+/* All units that are so long: if it is the median, no timer interrupt is in them. */
+static size_t profile(uint64_t total)
 {
 	size_t i, j, used = 0;
 
 	for (i = 0; i < nr_units; i++) {
-		if (units[i].total != median)
+		if (units[i].total != total)
 			continue;
 		used++;
 		for (j = 0; j < units[i].nr; j++)
@@ -164,26 +167,27 @@ static size_t profile(uint64_t median)
 
 static void write_region(void)
 {
-	uint64_t median, sum = 0;
+	uint64_t median, profiled, sum = 0;
 	size_t i, used;
 
 	if (!nr_units)
 		return;
 	qsort(units, nr_units, sizeof(*units), by_total);
 	median = units[(nr_units - 1) / 2].total;
+	profiled = units[(nr_units - 1) * percentile / 100].total;
 	for (i = 0; i < nr_units; i++)
 		sum += units[i].total;
-	used = profile(median);
+	used = profile(profiled);
 	qsort(touched.sites, touched.nr, sizeof(*touched.sites), by_pc);
 	fprintf(output,
 		"{\"region\":%u,\"units\":%zu,\"misplaced\":%" PRIu64
 		",\"sum\":%" PRIu64 ",\"min\":%" PRIu64 ",\"p25\":%" PRIu64
 		",\"median\":%" PRIu64 ",\"p75\":%" PRIu64 ",\"max\":%" PRIu64
-		",\"at_median\":%zu,\"pcs\":[",
+		",\"profiled\":%" PRIu64 ",\"at_profiled\":%zu,\"pcs\":[",
 		region, nr_units, misplaced, sum, units[0].total,
 		units[(nr_units - 1) / 4].total, median,
 		units[(nr_units - 1) * 3 / 4].total, units[nr_units - 1].total,
-		used);
+		profiled, used);
 	for (i = 0; i < touched.nr; i++)
 		fprintf(output, "%s[\"0x%" PRIx64 "\",%" PRIu64 "]",
 			i ? "," : "", touched.sites[i]->pc,
@@ -276,6 +280,16 @@ static bool parse_idle(const char *arg)
 	return !*end && idle_begin < idle_end;
 }
 
+static bool parse_percentile(const char *arg)
+{
+	char *end;
+
+	if (strncmp(arg, "percentile=", 11))
+		return false;
+	percentile = strtoull(arg + 11, &end, 10);
+	return end != arg + 11 && !*end && percentile <= 100;
+}
+
 int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc,
 			char **argv)
 {
@@ -288,11 +302,11 @@ int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc,
 	for (i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			path = argv[i] + 4;
-		else if (!parse_idle(argv[i]))
+		else if (!parse_idle(argv[i]) && !parse_percentile(argv[i]))
 			bad = true;
 	}
 	if (bad || !path) {
-		fputs("icount: arguments: out=FILE[,idle=ADDRESS-END]\n",
+		fputs("icount: arguments: out=FILE[,idle=ADDRESS-END][,percentile=N]\n",
 		      stderr);
 		return -1;
 	}
