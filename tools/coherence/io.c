@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * coherence-io - reads of 4 KiB, one after the other, between the markers of the
- * coherence instrument
+ * coherence-io - reads of 4 KiB, one after the other or so many at a time, between
+ * the markers of the coherence instrument
  *
  * Each read is submitted to io_uring and waited for by one thread, which is its
  * consumer and stays on its CPU. What is read is not looked at: it comes from
  * the device, which is no CPU.
+ *
+ * Without hints the same is executed, but for what tells the kernel of them.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -29,6 +32,11 @@
 #define BLOCK 4096
 /* A thousand times what a read takes here, for an emulator may stall. */
 #define BUDGET_US 10000000
+/* Reads that only pass are submitted so many at a time. */
+#define PASS_BATCH 64
+/* Of a table, the last slots are used, so many in rotation. */
+#define LAST_SLOTS 16
+#define NO_HOME ULONG_MAX
 
 enum hint {
 	HINT_NONE, /* the ring does not opt in */
@@ -47,6 +55,11 @@ struct options {
 	unsigned int ring_flags;
 	unsigned int entries;
 	bool receipts;
+	unsigned long depth;
+	unsigned long flows; /* 0: the hint is the ring's */
+	unsigned long slots; /* 0: likewise */
+	unsigned long pass;
+	unsigned long home; /* NO_HOME: the submitter's CPU */
 };
 
 struct reader {
@@ -54,7 +67,12 @@ struct reader {
 	struct cprov_ring cr;
 	uint64_t blocks;
 	uint64_t state;
-	void *buf;
+	char *bufs; /* one for each read in flight */
+	struct io_locality_hint *hints; /* likewise */
+	unsigned int flows;
+	unsigned int flow; /* of the next read */
+	unsigned int slots;
+	unsigned int slot; /* of the next read, counted from the last */
 	int fd;
 };
 
@@ -70,20 +88,42 @@ static __attribute__((noreturn)) void die(const char *fmt, ...)
 	exit(2);
 }
 
-static void pin(unsigned long cpu)
+static void allow_cpu(cpu_set_t *set, unsigned long cpu)
 {
-	cpu_set_t set;
-
 	if (cpu >= CPU_SETSIZE)
 		die("there is no CPU %lu", cpu);
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
+	CPU_SET(cpu, set);
+	if (sched_setaffinity(0, sizeof(*set), set))
 		die("cannot run on CPU %lu: %s", cpu, strerror(errno));
+}
+
+/*
+ * A home that the thread may not run on is none. It may, but as a realtime thread
+ * it is woken where it was.
+ */
+static void pin(const struct options *opt)
+{
+	struct sched_param param = { .sched_priority = 1 };
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	allow_cpu(&set, opt->cpu);
+	if (opt->home == NO_HOME)
+		return;
+	if (sched_setscheduler(0, SCHED_FIFO, &param))
+		die("cannot be a realtime thread: %s", strerror(errno));
+	allow_cpu(&set, opt->home);
+}
+
+/* The most that are in flight at a time. */
+static unsigned long batch_of(const struct options *opt)
+{
+	return opt->pass && opt->depth < PASS_BATCH ? PASS_BATCH : opt->depth;
 }
 
 static void open_device(struct reader *rd, const struct options *opt)
 {
+	size_t size = batch_of(opt) * BLOCK;
 	uint64_t bytes;
 
 	rd->fd = open(opt->device, O_RDONLY | O_DIRECT | O_CLOEXEC);
@@ -94,9 +134,9 @@ static void open_device(struct reader *rd, const struct options *opt)
 	rd->blocks = bytes / BLOCK;
 	if (!rd->blocks)
 		die("%s is empty", opt->device);
-	rd->buf = mmap(NULL, BLOCK, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (rd->buf == MAP_FAILED)
+	rd->bufs = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	if (rd->bufs == MAP_FAILED)
 		die("mmap: %s", strerror(errno));
 }
 
@@ -106,29 +146,88 @@ static unsigned int class_of(enum hint hint)
 				      IO_LOCALITY_CLASS_STEP_CRITICAL;
 }
 
-static void open_ring(struct reader *rd, const struct options *opt)
+static struct io_locality_hint hint_of(const struct options *opt)
 {
 	struct io_locality_hint hint =
 		cprov_hint(class_of(opt->hint), BUDGET_US);
-	unsigned int ring_flags = opt->ring_flags, flags = 0;
+
+	if (opt->home != NO_HOME)
+		hint.home_cpu = (int16_t)opt->home;
+	return hint;
+}
+
+/* Different ones for different numbers, all over the 32 bits, and none is 0. */
+static uint32_t flow_id(unsigned int n)
+{
+	return (n + 1) * UINT32_C(2654435761);
+}
+
+static struct io_locality_slot *make_slots(const struct options *opt)
+{
+	struct io_locality_slot *slots;
+	unsigned int i;
+
+	if (!opt->slots)
+		return NULL;
+	slots = calloc(opt->slots, sizeof(*slots));
+	if (!slots)
+		die("no memory for %lu slots", opt->slots);
+	for (i = 0; i < opt->slots; i++) {
+		slots[i].hint = hint_of(opt);
+		slots[i].hint.flow_id = flow_id(i);
+	}
+	return slots;
+}
+
+static void enable_hints(struct reader *rd, const struct options *opt,
+			 unsigned int flags)
+{
+	struct io_locality_hint hint = hint_of(opt);
+	struct io_locality_slot *slots = make_slots(opt);
+	bool own = opt->flows || opt->slots || opt->hint == HINT_RING;
 	int ret;
 
-	if (opt->receipts) {
-		ring_flags |= IORING_SETUP_CQE32;
-		flags |= IO_LOCALITY_F_RECEIPTS;
-	}
-	ret = io_uring_queue_init(opt->entries, &rd->ring, ring_flags);
-	if (ret)
-		die("io_uring: %s", strerror(-ret));
-	if (opt->hint == HINT_NONE)
-		return;
 	ret = cprov_ring_enable_flags(&rd->cr, &rd->ring, flags,
-				      opt->hint == HINT_RING ? NULL : &hint,
-				      NULL, 0);
+				      own ? NULL : &hint, slots,
+				      (unsigned int)opt->slots);
+	free(slots);
 	if (ret < 0)
 		die("the kernel refuses the hint: %s", strerror(-ret));
 	if (!ret)
 		die("this kernel takes no hints");
+}
+
+static void make_hints(struct reader *rd, const struct options *opt)
+{
+	unsigned long nr = batch_of(opt), i;
+
+	rd->flows = (unsigned int)opt->flows;
+	rd->slots = (unsigned int)opt->slots;
+	rd->hints = calloc(nr, sizeof(*rd->hints));
+	if (!rd->hints)
+		die("no memory for %lu hints", nr);
+	for (i = 0; i < nr; i++)
+		rd->hints[i] = hint_of(opt);
+}
+
+static void open_ring(struct reader *rd, const struct options *opt)
+{
+	unsigned int ring_flags = opt->ring_flags, flags = 0;
+	unsigned int entries = opt->entries;
+	int ret;
+
+	if (entries < batch_of(opt))
+		entries = (unsigned int)batch_of(opt);
+	if (opt->receipts) {
+		ring_flags |= IORING_SETUP_CQE32;
+		flags |= IO_LOCALITY_F_RECEIPTS;
+	}
+	ret = io_uring_queue_init(entries, &rd->ring, ring_flags);
+	if (ret)
+		die("io_uring: %s", strerror(-ret));
+	make_hints(rd, opt);
+	if (opt->hint != HINT_NONE)
+		enable_hints(rd, opt, flags);
 }
 
 /* A full-period generator, so that neighbours are not read in turn. */
@@ -138,20 +237,38 @@ static uint64_t next_block(struct reader *rd)
 	return (rd->state >> 33) % rd->blocks;
 }
 
-static void read_one(struct reader *rd)
+/* Whatever the number of flows and slots is, as many instructions. */
+static void name_hint(struct reader *rd, struct io_uring_sqe *sqe,
+		      unsigned int i)
+{
+	unsigned int last = rd->slots < LAST_SLOTS ? rd->slots : LAST_SLOTS;
+
+	if (rd->flows) {
+		rd->hints[i].flow_id = flow_id(rd->flow);
+		rd->flow = (rd->flow + 1) % rd->flows;
+		cprov_prep_hint(&rd->cr, sqe, &rd->hints[i]);
+	} else if (rd->slots) {
+		cprov_prep_slot(&rd->cr, sqe, rd->slots - 1 - rd->slot);
+		rd->slot = (rd->slot + 1) % last;
+	}
+}
+
+static void prepare_one(struct reader *rd, unsigned int i)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&rd->ring);
-	struct io_uring_cqe *cqe;
-	int ret;
 
 	if (!sqe)
 		die("the submission queue is full: a bug of this program");
-	io_uring_prep_read(sqe, rd->fd, rd->buf, BLOCK, next_block(rd) * BLOCK);
-	do {
-		ret = io_uring_submit_and_wait(&rd->ring, 1);
-	} while (ret == -EINTR);
-	if (ret < 0)
-		die("io_uring_enter: %s", strerror(-ret));
+	io_uring_prep_read(sqe, rd->fd, rd->bufs + (size_t)i * BLOCK, BLOCK,
+			   next_block(rd) * BLOCK);
+	name_hint(rd, sqe, i);
+}
+
+static void reap_one(struct reader *rd)
+{
+	struct io_uring_cqe *cqe;
+	int ret;
+
 	ret = io_uring_wait_cqe(&rd->ring, &cqe);
 	if (ret)
 		die("no completion: %s", strerror(-ret));
@@ -160,16 +277,41 @@ static void read_one(struct reader *rd)
 	io_uring_cqe_seen(&rd->ring, cqe);
 }
 
+static void read_batch(struct reader *rd, unsigned int nr)
+{
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < nr; i++)
+		prepare_one(rd, i);
+	do {
+		ret = io_uring_submit_and_wait(&rd->ring, nr);
+	} while (ret == -EINTR);
+	if (ret < 0)
+		die("io_uring_enter: %s", strerror(-ret));
+	for (i = 0; i < nr; i++)
+		reap_one(rd);
+}
+
+static void read_all(struct reader *rd, unsigned long ios, unsigned int nr)
+{
+	unsigned long i;
+
+	for (i = 0; i < ios; i += nr)
+		read_batch(rd, nr);
+}
+
 static void measure(struct reader *rd, const struct options *opt)
 {
 	unsigned int region = (unsigned int)opt->region;
+	unsigned int depth = (unsigned int)opt->depth;
 	unsigned long i;
 
-	for (i = 0; i < opt->warm_up; i++)
-		read_one(rd);
+	read_all(rd, opt->pass, PASS_BATCH);
+	read_all(rd, opt->warm_up, depth);
 	coherence_begin(region);
-	for (i = 0; i < opt->ios; i++) {
-		read_one(rd);
+	for (i = 0; i < opt->ios; i += depth) {
+		read_batch(rd, depth);
 		coherence_unit(region);
 	}
 	coherence_end(region);
@@ -178,15 +320,21 @@ static void measure(struct reader *rd, const struct options *opt)
 static void print_help(FILE *to)
 {
 	fputs("usage: coherence-io [OPTION...] DEVICE\n"
-	      "Reads of 4 KiB, one after the other, for the coherence instrument.\n\n"
+	      "Reads of 4 KiB for the coherence instrument.\n\n"
 	      "  --cpu N       where the reading thread stays; default 0\n"
 	      "  --region N    the region that is counted; default 0\n"
 	      "  --ios N       reads between the markers; default 1000\n"
 	      "  --warm-up N   reads before; default 200\n"
 	      "  --ring NAME   default or defer (DEFER_TASKRUN)\n"
-	      "  --entries N   of the submission queue; default 1\n"
+	      "  --entries N   of the submission queue; default 1, at least the depth\n"
+	      "  --depth N     reads that are submitted and waited for together, which\n"
+	      "                are a unit; default 1\n"
 	      "  --hint NAME   none; ring: it opts in, and its requests have none;\n"
 	      "                latency or step_critical, whose home is that CPU\n"
+	      "  --home N      whose home is this one, where the thread may run, too\n"
+	      "  --flows N     each read has its own hint, of the next of N flows\n"
+	      "  --slots N     the hints are in a table of N, whose last ones are used\n"
+	      "  --pass N      reads before all others, 64 at a time; default 0\n"
 	      "  --hinted      --hint step_critical\n"
 	      "  --receipts    the ring has large CQEs, with receipts\n"
 	      "  --help\n",
@@ -202,6 +350,17 @@ static unsigned long parse_number(const char *name, const char *text)
 	n = strtoul(text, &end, 10);
 	if (errno || *end || end == text || *text == '-')
 		die("--%s %s: not a number", name, text);
+	return n;
+}
+
+/* From 1 to @max. */
+static unsigned long parse_count(const char *name, const char *text,
+				 unsigned long max)
+{
+	unsigned long n = parse_number(name, text);
+
+	if (!n || n > max)
+		die("--%s %s: not from 1 to %lu", name, text, max);
 	return n;
 }
 
@@ -242,6 +401,11 @@ static void parse(struct options *opt, int argc, char **argv)
 		{ "hint", required_argument, NULL, 'n' },
 		{ "hinted", no_argument, NULL, 'H' },
 		{ "receipts", no_argument, NULL, 'e' },
+		{ "depth", required_argument, NULL, 'd' },
+		{ "flows", required_argument, NULL, 'f' },
+		{ "slots", required_argument, NULL, 's' },
+		{ "pass", required_argument, NULL, 'p' },
+		{ "home", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
@@ -280,6 +444,24 @@ static void parse(struct options *opt, int argc, char **argv)
 		case 'e':
 			opt->receipts = true;
 			break;
+		case 'd':
+			opt->depth = parse_count("depth", optarg, 32768);
+			break;
+		case 'f':
+			opt->flows = parse_count("flows", optarg, INT_MAX);
+			break;
+		case 's':
+			opt->slots = parse_count("slots", optarg,
+						 IO_LOCALITY_MAX_SLOTS);
+			break;
+		case 'p':
+			opt->pass = parse_number("pass", optarg);
+			break;
+		case 'o':
+			opt->home = parse_number("home", optarg);
+			if (opt->home > SHRT_MAX)
+				die("there is no CPU %s", optarg);
+			break;
 		case 'h':
 			print_help(stdout);
 			exit(0);
@@ -297,11 +479,17 @@ static void parse(struct options *opt, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct options opt = { .ios = 1000, .warm_up = 200, .entries = 1 };
+	struct options opt = {
+		.ios = 1000,
+		.warm_up = 200,
+		.entries = 1,
+		.depth = 1,
+		.home = NO_HOME,
+	};
 	struct reader rd = { .state = 1 };
 
 	parse(&opt, argc, argv);
-	pin(opt.cpu);
+	pin(&opt);
 	open_device(&rd, &opt);
 	open_ring(&rd, &opt);
 	measure(&rd, &opt);
