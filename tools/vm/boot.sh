@@ -14,6 +14,8 @@
 #   --bin PROGRAM         a program with its libraries, repeatable
 #   --append TEXT         more of the kernel command line
 #   --memory MIB          instead of the topology's
+#   --cpus N              instead of the topology's; they share one cache and one
+#                         node, and a drive has a queue for each
 #   --qemu ARGUMENT       more for QEMU, one word each, repeatable
 #   --plugin FILE[,K=V]   a plugin for TCG, with which the guest runs then
 #   --one-thread          on TCG, which runs all CPUs on one thread then
@@ -37,7 +39,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib.sh"
 die_with_parent "$@"
 
-kernel='' topology=${TOPOLOGY:-one-queue} append='' memory='' name=guest
+kernel='' topology=${TOPOLOGY:-one-queue} append='' memory='' cpus_instead='' name=guest
 logfile='' out='' console='' result='' timeout=120 plugin=''
 stream='' shell='' dry_run='' icount='' one_thread=''
 drives=() items=() qemu_more=() guest_command=()
@@ -61,6 +63,7 @@ parse_options()
 		--add | --bin) items+=("$1" "$2") ;;
 		--append) append+=" $2" ;;
 		--memory) memory=$2 ;;
+		--cpus) cpus_instead=$2 ;;
 		--qemu) qemu_more+=("$2") ;;
 		--plugin) plugin=$2 ;;
 		--name) name=$2 ;;
@@ -69,7 +72,7 @@ parse_options()
 		--console) console=$2 ;;
 		--result) result=$2 ;;
 		--timeout) timeout=$2 ;;
-		*) die "unknown option $1" "boot.sh" "sed -n 2,33p tools/vm/boot.sh" ;;
+		*) die "unknown option $1" "boot.sh" "sed -n 2,35p tools/vm/boot.sh" ;;
 		esac
 		shift 2
 	done
@@ -115,6 +118,8 @@ describe_machine()
 		awk -v name="$topology" '$1 == name { print $2, $3, $4, $5, $6 }' "$here/topologies"
 	) || die "unknown topology '$topology'" "$here/topologies" \
 		"use one of: $(awk '/^[a-z]/ { printf "%s ", $1 }' "$here/topologies")"
+	[[ -z $cpus_instead ]] ||
+		cpus=$cpus_instead sockets=1 nodes=1 queues=$cpus_instead topology="$cpus_instead CPUs"
 	if debug_kernel; then
 		mib=$((mib * 2))
 		timeout=$((timeout * 4))
