@@ -9,7 +9,7 @@ export DEBUG TOPOLOGY KSRC VARIANT UPDATE QUICK
 vm := tools/vm
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check coherence bench icount matrix liburing fio mutants bisect nightly shell module cprovctl kernels clean distclean deps
+.PHONY: help run test check coherence bench icount growth matrix liburing fio mutants bisect nightly shell module cprovctl kernels clean distclean deps
 
 help: ## list the targets
 	@echo 'make TARGET [SETTING=...]'
@@ -33,6 +33,9 @@ coherence: deps ## validate the coherence instrument, count line transfers per r
 
 icount: deps ## count instructions per read, and hold them to their limits (UPDATE=)
 	@tools/icount.sh $(if $(UPDATE),count gate,)
+
+growth: deps ## how a hint's cost grows with flows, slots, depth, CPUs and queues
+	@tools/growth.sh
 
 bench: deps ## what hints are worth in each workload, against stock: a page (QUICK=1)
 	@tools/bench.sh
