@@ -1,9 +1,10 @@
 #!/bin/bash
 # bench.sh: what hints are worth, against what stock has to offer: instructions,
-# line transfers and interrupts per read, in the workloads of cprovbench. Writes
-# build/bench/report.json and report.html (Documentation/bench.rst).
+# line transfers and interrupts per read, in the workloads of cprovbench; and how what
+# they cost grows. Writes build/bench/report.json and report.html
+# (Documentation/bench.rst).
 #
-#   QUICK=1   two topologies instead of three, and fewer reads
+#   QUICK=1   two topologies instead of three, fewer reads, and nothing grows
 #
 # STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
 # of building any. BENCH_READS is how many reads are counted in each run (1000, or
@@ -56,6 +57,11 @@ guest()
 		bash /lib/cprov/guest.sh "$reads" "$repeats" "$@"
 }
 
+growth_of_this_run()
+{
+	[[ -n ${QUICK:-} ]] || cat "$CPROV_TOP/build/growth/report.json"
+}
+
 facts()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
@@ -64,9 +70,11 @@ facts()
 		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
 		--arg date "$(date -u +%FT%TZ)" --argjson reads "$reads" --argjson repeats "$repeats" \
 		--slurpfile icount "$CPROV_TOP/build/icount/report.json" \
+		--slurpfile growth <(growth_of_this_run) \
 		'{schema: 1, command: ("make bench" + if $quick == "" then "" else " QUICK=1" end),
 		  $date, $commit, $host, accelerator: {name: "tcg", threads: "multi", $qemu},
-		  $reads, $repeats, icount: ($icount[0] | .cases |= map(del(.functions)))}'
+		  $reads, $repeats, icount: ($icount[0] | .cases |= map(del(.functions))),
+		  growth: ($growth[0] | if . then .curves[].points |= map(del(.added, .grown)) else . end)}'
 }
 
 write_report()
@@ -92,10 +100,11 @@ write_report()
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
 export STOCK_KDIR=$stock PATCHED_KDIR=$patched
-steps_begin bench $((3 + 2 * ${#topologies[@]}))
+steps_begin bench $(($([[ -n ${QUICK:-} ]] && echo 3 || echo 4) + 2 * ${#topologies[@]}))
 rm -f "$dir"/*.{said,counted} "$dir"/report.*
 step build build
 step instructions "$tools/icount.sh" count
+[[ -n ${QUICK:-} ]] || step growth "$tools/growth.sh"
 for topology in "${topologies[@]}"; do
 	step "$topology-stock" guest "$topology" stock "$stock" stock/1 stock/2 stock/0
 	step "$topology-patched" guest "$topology" patched "$patched" unhinted/1 hinted/1

@@ -36,6 +36,34 @@ def figure($title; $of; rows; $unit):
     "<figure><figcaption><b>\($title | esc)</b><br>\($of | esc)</figcaption>",
     ($rows | bars($unit)), "</figure>" end;
 
+# Lines: [{at, unhinted, hinted, difference}], the points at equal distances, and what at
+# is of.
+def lines($of; $unit):
+  . as $points
+  | ([.[] | .unhinted, .hinted] | max) as $max
+  | ($max | tick) as $tick
+  | ([$max, 1] | max / 0.95) as $full
+  | 70 as $left | 640 as $width | 220 as $height
+  | ($width / ([length - 1, 1] | max)) as $step
+  | def x: $left + . * $step | . * 10 | round / 10;
+    def y: $height - . / $full * $height | . * 10 | round / 10;
+    def line($what; $colour):
+      ([$points | to_entries[] | "\(.key | x),\(.value[$what] | y)"] | join(" ")) as $path
+      | "<polyline points=\"\($path)\" fill=\"none\" stroke=\"\($colour)\" stroke-width=\"2\"/>",
+        ($points | to_entries[]
+         | "<circle cx=\"\(.key | x)\" cy=\"\(.value[$what] | y)\" r=\"3\" fill=\"\($colour)\"><title>\($what) at \(.value.at): \(.value[$what])</title></circle>"),
+        "<text x=\"\($left + $width + 10)\" y=\"\(($points[-1][$what] | y) + (if $what == "unhinted" then 12 else -2 end))\" fill=\"\($colour)\">\($what) \($points[-1][$what])</text>";
+    "<svg viewBox=\"0 -8 \($left + $width + 150) \($height + 54)\" role=\"img\">",
+    (range(0; $full / $tick | floor + 1) | . * $tick
+     | "<line x1=\"\($left)\" y1=\"\(y)\" x2=\"\($left + $width)\" y2=\"\(y)\" stroke=\"#ddd\"/>"
+       + "<text x=\"\($left - 10)\" y=\"\(y + 4)\" text-anchor=\"end\">\(.)</text>"),
+    ($points | to_entries[]
+     | "<text x=\"\(.key | x)\" y=\"\($height + 16)\" text-anchor=\"middle\">\(.value.at)</text>"),
+    "<text x=\"\($left + $width / 2)\" y=\"\($height + 38)\" text-anchor=\"middle\">\($of | esc)</text>",
+    "<text transform=\"translate(14 \($height / 2)) rotate(-90)\" text-anchor=\"middle\">\($unit | esc)</text>",
+    line("unhinted"; "unhinted" | colour), line("hinted"; "hinted" | colour), line("difference"; "#444"),
+    "</svg>";
+
 def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted-in": 3, latency: 4,
   step_critical: 5, receipts: 6}[.];
 
@@ -56,6 +84,14 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
        (sort_by(.mode | mode_order)[]
         | {label: .mode, mode, median: .instructions, min: .medians[0], max: .medians[-1]});
        "instructions per read of 4 KiB at depth 1")),
+  (.growth // empty
+   | . as $g
+   | "<h2>How the cost grows</h2>",
+     "<p>Instructions per read as one thing grows; the points are at equal distances, the axis is not to scale. "
+     + "The difference may rise by \($g.tolerance.instructions) instructions or \($g.tolerance.percent) %, whichever is more. Documentation/growth.rst.</p>",
+     ($g.curves[] | select(.points | length > 1)
+      | "<figure><figcaption><b>\(.name | esc) on \(.device | esc)</b><br>\($g.kernel | esc), \($g.compiler | esc); CPUs: \([.points[].cpus] | unique | join(", ")); tcg, one thread, icount \($g.accelerator.icount | esc); \($g.command | esc), \($g.date | esc), commit \($g.commit | esc)</figcaption>",
+        (.of as $of | .points | lines($of; "instructions per read")), "</figure>")),
   "<h2>Line transfers between CPUs</h2>",
   (.guests | group_by(.topology)[]
    | . as $g | first as $f
