@@ -147,6 +147,9 @@ if [[ $("$here/accel.sh" "$kernel") == tcg* ]]; then
 	ends 4 'again, on one thread' 'a guest that hits a breakpoint which is gone runs again' \
 		-- sh -c 'echo "Oops: int3: 0000 [#1] SMP" >/dev/kmsg'
 fi
+# shellcheck disable=SC2016 # expanded in the guest
+ends 0 '' 'a guest has as many CPUs as are asked for' --cpus 3 \
+	-- sh -c '[ $(nproc) = 3 ] && [ $(cat /sys/devices/system/cpu/cpu0/cache/index3/shared_cpu_list) = 0-2 ]'
 ends 2 'unknown topology' 'a mistake of the host is neither' --topology nonsense -- true
 # shellcheck disable=SC2016 # expanded in the guest
 ends 0 '' 'drives are found by serial number' \
