@@ -9,7 +9,7 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 die_with_parent "$@"
 cd "$CPROV_TOP"
 
-steps_begin nightly 11
+steps_begin nightly 12
 CPROV_RELOADS=1000 step test "$tools/test.sh"
 step check "$tools/check.sh"
 step matrix "$tools/matrix.sh"
