@@ -3,6 +3,7 @@
  * Receipts: a CQE tells how its request came back, and the tracepoints agree;
  * what is not known is zero, and nobody gets one who did not ask.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <time.h>
@@ -63,8 +64,10 @@ static unsigned long long monotonic_ns(void)
 	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
 }
 
-static const char *ask(struct t_ring *ring, int fd, unsigned int op, char *buf,
-		       unsigned int sqe_flags, struct reply *reply)
+/* @how: IOSQE_* flags. */
+static const char *ask_by(struct t_ring *ring, int fd, unsigned int op,
+			  char *buf, unsigned int how, unsigned int sqe_flags,
+			  struct reply *reply)
 {
 	struct io_uring_sqe *sqe = t_sqe(ring);
 	struct io_uring_cqe cqe;
@@ -73,6 +76,7 @@ static const char *ask(struct t_ring *ring, int fd, unsigned int op, char *buf,
 
 	t_prep_rw(sqe, op, fd, buf, 4096, 1 << 20);
 	t_sqe_flags(sqe, sqe_flags);
+	sqe->flags |= how;
 	reply->sent_ns = monotonic_ns();
 	ret = t_submit(ring, 1);
 	reply->got_ns = monotonic_ns();
@@ -85,6 +89,12 @@ static const char *ask(struct t_ring *ring, int fd, unsigned int op, char *buf,
 	reply->receipt.done_ns = big[0];
 	reply->receipt.info = big[1];
 	return NULL;
+}
+
+static const char *ask(struct t_ring *ring, int fd, unsigned int op, char *buf,
+		       unsigned int sqe_flags, struct reply *reply)
+{
+	return ask_by(ring, fd, op, buf, 0, sqe_flags, reply);
 }
 
 static unsigned int field(const struct reply *reply, unsigned int shift,
@@ -255,6 +265,46 @@ T_TEST_F(receipt, worker_between)
 		EXPECT_EQ(0, submit_cpu_of(&reply));
 		EXPECT_EQ(IO_LOCALITY_REASON_UNKNOWN, reason_of(&reply));
 	}
+	close(fd);
+}
+
+/*
+ * A device that refuses all ends bios that never were a request. Who ends one
+ * has ended the request of another before, of the same flow.
+ */
+T_TEST_F(receipt, no_request)
+{
+	/* Nothing is sent home: a request ends in the worker that issues it. */
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_THROUGHPUT, -1, FLOW);
+	unsigned int workers[2] = { 1, 1 };
+	struct reply reply;
+	struct t_dev dev, dm;
+	int fd, none;
+
+	T_OK(t_null_blk(&dev, t_text("submit_queues=%d", self->nr)));
+	T_OR_SKIP(t_dm(&dm, 65536, "error", ""));
+	fd = t_dev_open(&dev, O_RDONLY);
+	none = t_dev_open(&dm, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_LE(0, none);
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+	ASSERT_EQ(0, t_register(&self->ring, IORING_REGISTER_IOWQ_MAX_WORKERS,
+				workers, 2));
+	T_OK(ask_by(&self->ring, fd, IORING_OP_READ, self->buf, IOSQE_ASYNC, 0,
+		    &reply));
+	EXPECT_EQ(4096, reply.res);
+	if (variant->ring_flags & IORING_SETUP_CQE32)
+		EXPECT_LE(IO_LOCALITY_REASON_STEERED, reason_of(&reply));
+	T_OK(ask_by(&self->ring, none, IORING_OP_READ, self->buf, IOSQE_ASYNC,
+		    0, &reply));
+	EXPECT_EQ(-EIO, reply.res);
+	if (variant->ring_flags & IORING_SETUP_CQE32) {
+		EXPECT_EQ(0, reply.receipt.done_ns);
+		EXPECT_EQ(FLOW, flow_of(&reply));
+		EXPECT_EQ(IO_LOCALITY_REASON_UNKNOWN, reason_of(&reply));
+	}
+	close(none);
 	close(fd);
 }
 
