@@ -12,7 +12,7 @@
 
 #define BYTES 65536
 #define SECTORS (BYTES / 512)
-#define OFFSET (1 << 20)
+#define OFFSET 1048576
 #define FLOW 123
 
 FIXTURE(crypt)

@@ -14,7 +14,7 @@
 #define BYTES T_THIN_BLOCK
 #define SECTORS (BYTES / 512)
 #define PART 4096
-#define OFFSET (1 << 20)
+#define OFFSET 1048576
 #define FLOW 321
 
 FIXTURE(thin)

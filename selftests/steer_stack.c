@@ -36,7 +36,7 @@ enum end {
 
 FIXTURE_VARIANT(stack)
 {
-	const char *(*build)(struct _test_data_stack * self);
+	const char *(*build)(FIXTURE_DATA(stack) * self);
 	enum end read, write;
 	bool writes_lose; /* below, a write has no hint */
 	bool blocks; /* io_uring leaves it to a worker to submit */
@@ -351,7 +351,8 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 	/* A cache is where a worker is started: the scheduler may move it. */
 	if (variant->defers)
 		EXPECT_LE(nr - nr / 6, sent_home.there + sent_home.near);
-	TH_LOG("on the CPU, in its cache, elsewhere: sent %u %u %u, of home: sent %u %u %u, ended %u %u %u, work %u; %zu by io-wq",
+	/* On the CPU itself, in its cache, elsewhere. */
+	TH_LOG("sent by %u %u %u, of home %u %u %u, ended %u %u %u, work %u; %zu by io-wq",
 	       sent.there, sent.near, sent.far, sent_home.there, sent_home.near,
 	       sent_home.far, ended.there, ended.near, ended.far, worked.there,
 	       queued);
