@@ -214,7 +214,10 @@ kill_mode()
 	kill -KILL "$job" "$parent"
 	rmmod completion_provenance || unloaded=$?
 	wait "$parent" 2>/dev/null || true
-	while kill -0 "$job" 2>/dev/null; do :; done
+	# A drive that is told nothing more may not look again (Documentation/fio.rst).
+	while kill -0 "$job" 2>/dev/null; do
+		dd if="/dev/$(disk_of "$device")" of=/dev/null bs=4096 count=1 iflag=direct status=none || return 1
+	done
 	left=$(inflight)
 	printf '{"killed":"%s","at":%d,"completions":%s,"counters":%s,"unloaded":%d,"inflight":%d}\n' \
 		"$mode" "$at" "$(completions)" "$asked" "$unloaded" "$left" >&"$out"
