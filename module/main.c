@@ -52,11 +52,17 @@ static void cprov_look_there(const struct completion_provenance *prov,
 	sit->home_shares_llc = known && cprov_shares_llc(env->cpu, home);
 }
 
-static struct cprov_decision
-cprov_queue(const struct completion_provenance *prov,
-	    const struct cprov_env *env)
+/*
+ * Decides by the facts at hand, or else by @choose with all of them, and counts.
+ * Inlined into both callers, for which @kind and @choose are constant.
+ */
+static __always_inline struct cprov_decision
+cprov_decide(enum cprov_kind kind, const struct completion_provenance *prov,
+	     const struct cprov_env *env, int home,
+	     struct cprov_decision (*choose)(const struct completion_provenance *prov,
+					     const struct cprov_env *env,
+					     const struct cprov_situation *sit))
 {
-	const int home = cprov_home_cpu(prov, env->cpu);
 	struct cprov_decision decision;
 	struct cprov_situation sit;
 
@@ -64,30 +70,27 @@ cprov_queue(const struct completion_provenance *prov,
 	decision = cprov_choose_here(prov, env, &sit, home);
 	if (decision.reason == CPROV_STEERED) {
 		cprov_look_there(prov, env, home, &sit);
-		decision = cprov_choose_queue(prov, env, &sit);
+		decision = choose(prov, env, &sit);
 	}
-	cprov_count(cprov_decision_counter(CPROV_KIND_QUEUE, prov->class,
-					   decision.reason));
+	cprov_count(cprov_decision_counter(kind, prov->class, decision.reason));
 	return decision;
+}
+
+static struct cprov_decision
+cprov_queue(const struct completion_provenance *prov,
+	    const struct cprov_env *env)
+{
+	return cprov_decide(CPROV_KIND_QUEUE, prov, env,
+			    cprov_home_cpu(prov, env->cpu), cprov_choose_queue);
 }
 
 static struct cprov_decision
 cprov_complete(const struct completion_provenance *prov,
 	       const struct cprov_env *env)
 {
-	const int home = cprov_home_cpu(prov, prov->submit_cpu);
-	struct cprov_decision decision;
-	struct cprov_situation sit;
-
-	cprov_look_here(env, &sit);
-	decision = cprov_choose_here(prov, env, &sit, home);
-	if (decision.reason == CPROV_STEERED) {
-		cprov_look_there(prov, env, home, &sit);
-		decision = cprov_choose_cpu(prov, env, &sit);
-	}
-	cprov_count(cprov_decision_counter(CPROV_KIND_COMPLETE, prov->class,
-					   decision.reason));
-	return decision;
+	return cprov_decide(CPROV_KIND_COMPLETE, prov, env,
+			    cprov_home_cpu(prov, prov->submit_cpu),
+			    cprov_choose_cpu);
 }
 
 static void cprov_deferred(const struct completion_provenance *prov,

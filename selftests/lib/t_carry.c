@@ -39,19 +39,30 @@ static const struct t_event *completed_after(const struct t_trace *trace,
 	return NULL;
 }
 
+/*
+ * What completed the request that was decided on at an index, if that was one of
+ * the flow.
+ */
+static const struct t_event *done_of_flow(const struct t_trace *trace,
+					  size_t at, const struct t_dev *dev,
+					  __u32 flow)
+{
+	const struct t_event *event = &trace->events[at];
+
+	if (!is_of_dev(event, "cprov_complete", dev) ||
+	    t_field(event, "flow_id", 0) != flow)
+		return NULL;
+	return completed_after(trace, at, dev);
+}
+
 long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev,
 		       __u32 flow)
 {
-	const struct t_event *done;
 	long long sectors = 0;
 
 	for (size_t i = 0; i < trace->nr; i++) {
-		const struct t_event *event = &trace->events[i];
+		const struct t_event *done = done_of_flow(trace, i, dev, flow);
 
-		if (!is_of_dev(event, "cprov_complete", dev) ||
-		    t_field(event, "flow_id", 0) != flow)
-			continue;
-		done = completed_after(trace, i, dev);
 		if (done)
 			sectors += t_field(done, "nr_sector", 0);
 	}
@@ -61,15 +72,11 @@ long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev,
 const struct t_event *t_last_done(const struct t_trace *trace,
 				  const struct t_dev *dev, __u32 flow)
 {
-	const struct t_event *done, *last = NULL;
+	const struct t_event *last = NULL;
 
 	for (size_t i = 0; i < trace->nr; i++) {
-		const struct t_event *event = &trace->events[i];
+		const struct t_event *done = done_of_flow(trace, i, dev, flow);
 
-		if (!is_of_dev(event, "cprov_complete", dev) ||
-		    t_field(event, "flow_id", 0) != flow)
-			continue;
-		done = completed_after(trace, i, dev);
 		if (done && (!last || done->seq > last->seq))
 			last = done;
 	}
