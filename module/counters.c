@@ -27,6 +27,20 @@ void cprov_count(unsigned int counter)
 	this_cpu_inc(cprov_counts[counter]);
 }
 
+/**
+ * cprov_at_home_counters - where to count completions that are at home
+ *
+ * For who counts without asking, and in the same counters as cprov_count().
+ *
+ * Context: Any.
+ * Return: the counters of all classes, in their order.
+ */
+unsigned long __percpu *cprov_at_home_counters(void)
+{
+	return &cprov_counts[cprov_decision_counter(CPROV_KIND_COMPLETE, 0,
+						    CPROV_AT_HOME)];
+}
+
 static unsigned long cprov_sum(unsigned int counter)
 {
 	unsigned long sum = 0;

@@ -44,8 +44,8 @@ static inline unsigned int cprov_decision_counter(enum cprov_kind kind,
 {
 	if (class >= IO_LOCALITY_NR_CLASSES)
 		class = IO_LOCALITY_CLASS_THROUGHPUT;
-	return (kind * IO_LOCALITY_NR_CLASSES + class) * CPROV_NR_REASONS +
-	       reason;
+	return (kind * CPROV_NR_REASONS + reason) * IO_LOCALITY_NR_CLASSES +
+	       class;
 }
 
 /**
@@ -71,6 +71,7 @@ static inline unsigned int cprov_over_limit_counter(enum cprov_payer out_of)
 }
 
 void cprov_count(unsigned int counter);
+unsigned long __percpu *cprov_at_home_counters(void);
 unsigned long cprov_counter_read(unsigned int counter);
 void cprov_counters_reset(void);
 

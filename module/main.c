@@ -11,6 +11,7 @@
 #include <linux/init.h>
 #include <linux/kernfs.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sched/isolation.h>
 #include <linux/string.h>
@@ -226,7 +227,8 @@ static unsigned int cprov_admit_requests(u16 class, unsigned int nr)
 	return nr;
 }
 
-static const struct cprov_ops cprov_policy_ops = {
+/* Constant, but for @at_home. */
+static struct cprov_ops cprov_policy_ops = {
 	.version	= CPROV_OPS_VERSION,
 	.size		= sizeof(struct cprov_ops),
 	.queue		= cprov_queue,
@@ -237,9 +239,33 @@ static const struct cprov_ops cprov_policy_ops = {
 	.admit		= cprov_admit_requests,
 };
 
+static DEFINE_MUTEX(cprov_switch_mutex);
+
+/**
+ * cprov_switch - steer, or do not
+ * @on: which
+ *
+ * While it is off the block layer has to ask about each request, and is told to
+ * treat it as if it had no hint, at home as well.
+ *
+ * Context: Process context. May sleep.
+ */
+void cprov_switch(bool on)
+{
+	/* So that both say the same in the end. */
+	mutex_lock(&cprov_switch_mutex);
+	/* Each is read by decisions on any CPU. */
+	WRITE_ONCE(cprov_knobs.enabled, on);
+	WRITE_ONCE(cprov_policy_ops.at_home,
+		   on ? cprov_at_home_counters() : NULL);
+	mutex_unlock(&cprov_switch_mutex);
+}
+
 static int __init cprov_policy_init(void)
 {
 	int ret;
+
+	cprov_switch(cprov_knobs.enabled);
 
 	/* First, so that there is no policy without its switch. */
 	ret = cprov_sysfs_init();

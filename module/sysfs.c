@@ -62,7 +62,7 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 	ret = cprov_parse_uint(buf, 1, &value);
 	if (ret)
 		return ret;
-	WRITE_ONCE(cprov_knobs.enabled, value);
+	cprov_switch(value);
 	return count;
 }
 

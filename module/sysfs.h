@@ -18,10 +18,9 @@
  *	for hints that name none; 0 = none, such requests are not steered.
  * @limits: Requests a second that are admitted with their class.
  *
- * Each is a word of its own, written by its file with WRITE_ONCE() and read by
- * decisions on any CPU with READ_ONCE(). A decision that runs while a knob is
- * turned sees the old value or the new one, and none depends on two being
- * turned together.
+ * Each is a word of its own, written with WRITE_ONCE() and read by decisions on
+ * any CPU with READ_ONCE(). A decision that runs while a knob is turned sees the
+ * old value or the new one, and none depends on two being turned together.
  */
 struct cprov_knobs {
 	bool		enabled;
@@ -31,6 +30,9 @@ struct cprov_knobs {
 };
 
 extern struct cprov_knobs cprov_knobs;
+
+/* In main.c. */
+void cprov_switch(bool on);
 
 int cprov_sysfs_init(void);
 void cprov_sysfs_exit(void);

@@ -120,6 +120,9 @@ static void cprov_test_token_round_trip(struct kunit *test)
 	struct completion_provenance prov;
 
 	KUNIT_EXPECT_NE(test, token, 0);
+	KUNIT_EXPECT_TRUE(test, cprov_token_is_at(token, c->cpu));
+	KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, c->cpu + 1));
+	KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, c->cpu ^ 1));
 	KUNIT_EXPECT_EQ(test, cprov_token_class(token), c->hint.io_class);
 	KUNIT_EXPECT_EQ(test, cprov_token_budget_ns(token),
 			cprov_budget_decode(cprov_budget_encode(c->hint.budget_us)) *
@@ -149,6 +152,11 @@ static void cprov_test_token_node(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, prov.home_cpu, 0);
 	KUNIT_EXPECT_EQ(test, prov.home_node, cpu_to_node(0));
 
+	/* That one CPU is no decision yet. */
+	KUNIT_EXPECT_FALSE(test,
+			   cprov_token_is_at(cprov_token_at(cprov_token_pack(&hint),
+							    0, true), 0));
+
 	/* It tells requests apart. */
 	KUNIT_EXPECT_NE(test, cprov_token_at(cprov_token_pack(&hint), 0, true),
 			cprov_token_at(cprov_token_pack(&hint), 0, false));
@@ -177,6 +185,7 @@ static void cprov_test_token_follow(struct kunit *test)
 				(plain & ~CPROV_TOKEN_TARGET) |
 				CPROV_TOKEN_FOLLOW);
 		/* A task is not taken for a CPU. */
+		KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, ids[i] - 1));
 		cprov_token_unpack(token, &prov);
 		KUNIT_EXPECT_EQ(test, prov.home_cpu, -1);
 		KUNIT_EXPECT_EQ(test, prov.home_node, -1);
@@ -189,25 +198,34 @@ static void cprov_test_token_follow(struct kunit *test)
 
 static void cprov_test_stamp(struct kunit *test)
 {
-	static const u64 expires_ns[] = {
+	static const u64 start_ns[] = {
 		0, 1, 1023, 1024, 1025, NSEC_PER_SEC,
 		/* Eight years of uptime. */
 		8ULL * 365 * 24 * 3600 * NSEC_PER_SEC,
 	};
 	static const int cpus[] = { 0, 1, S16_MAX };
+	static const u64 window_ns[] = { 1, 1023, 2 * NSEC_PER_SEC };
 	struct completion_provenance prov = { .flow_id = 7, .home_cpu = 3 };
-	unsigned int i, cpu;
+	unsigned int i, cpu, window;
 
-	for (i = 0; i < ARRAY_SIZE(expires_ns); i++) {
+	for (i = 0; i < ARRAY_SIZE(start_ns); i++) {
 		for (cpu = 0; cpu < ARRAY_SIZE(cpus); cpu++) {
-			cprov_stamp_unpack(cprov_stamp_pack(expires_ns[i],
-							    cpus[cpu]), &prov);
+			u64 stamp = cprov_stamp_pack(start_ns[i], cpus[cpu]);
+
+			for (window = 0; window < ARRAY_SIZE(window_ns); window++) {
+				u64 ends = start_ns[i] + window_ns[window];
+
+				cprov_stamp_unpack(stamp, window_ns[window], &prov);
+				KUNIT_EXPECT_EQ(test, prov.submit_cpu, cpus[cpu]);
+				/* Never cut short. */
+				KUNIT_EXPECT_GE(test, prov.expires_ns, ends);
+				KUNIT_EXPECT_LT(test, prov.expires_ns - ends,
+						BIT_ULL(CPROV_STAMP_SHIFT));
+			}
+			/* Whenever it began: no window is none. */
+			cprov_stamp_unpack(stamp, 0, &prov);
+			KUNIT_EXPECT_EQ(test, prov.expires_ns, 0);
 			KUNIT_EXPECT_EQ(test, prov.submit_cpu, cpus[cpu]);
-			/* Never cut short, and never set stays never set. */
-			KUNIT_EXPECT_GE(test, prov.expires_ns, expires_ns[i]);
-			KUNIT_EXPECT_LT(test, prov.expires_ns - expires_ns[i],
-					BIT_ULL(CPROV_STAMP_SHIFT));
-			KUNIT_EXPECT_EQ(test, !prov.expires_ns, !expires_ns[i]);
 		}
 	}
 	/* The token said the rest. */
@@ -237,7 +255,7 @@ static void cprov_test_stamp_done(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, FIELD_GET(CPROV_STAMP_REASON, stamp),
 				IO_LOCALITY_REASON_DISABLED);
 		/* What is done has no window, but is from where it was. */
-		cprov_stamp_unpack(stamp, &prov);
+		cprov_stamp_unpack(stamp, NSEC_PER_SEC, &prov);
 		KUNIT_EXPECT_EQ(test, prov.expires_ns, 0);
 		KUNIT_EXPECT_EQ(test, prov.submit_cpu, S16_MAX);
 		/* Done twice is done. */
@@ -265,7 +283,7 @@ static void cprov_test_layout(struct kunit *test)
 			FIELD_MAX(CPROV_TOKEN_FLAGS));
 	KUNIT_EXPECT_LE(test, IO_LOCALITY_NR_CLASSES - 1,
 			FIELD_MAX(CPROV_TOKEN_CLASS));
-	KUNIT_EXPECT_EQ(test, CPROV_STAMP_EXPIRES ^ CPROV_STAMP_DONE ^
+	KUNIT_EXPECT_EQ(test, CPROV_STAMP_START ^ CPROV_STAMP_DONE ^
 			CPROV_STAMP_SUBMIT_CPU, U64_MAX);
 	KUNIT_EXPECT_EQ(test, CPROV_STAMP_TIME ^ CPROV_STAMP_REASON ^
 			CPROV_STAMP_DONE ^ CPROV_STAMP_SUBMIT_CPU, U64_MAX);

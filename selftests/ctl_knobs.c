@@ -6,7 +6,6 @@
 
 #include "t_harness.h"
 
-#define KNOBS "/sys/kernel/completion_provenance"
 #define NOBODY 65534
 
 FIXTURE(knobs)
@@ -18,12 +17,12 @@ FIXTURE_SETUP(knobs)
 {
 	T_NEED(T_KERNEL | T_ROOT | T_CTL | T_POLICY);
 	/* So that they come back. */
-	ASSERT_EQ(0, t_set(KNOBS "/window_us/latency", "1234"));
-	ASSERT_EQ(0, t_set(KNOBS "/window_us/prefetch", "4321"));
-	ASSERT_EQ(0, t_set(KNOBS "/enabled", "0"));
-	ASSERT_EQ(0, t_set(KNOBS "/enabled", "1"));
-	ASSERT_EQ(0, t_set(KNOBS "/steer_classes", "prefetch"));
-	ASSERT_EQ(0, t_set(KNOBS "/steer_classes", "latency step_critical"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/latency", "1234"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/prefetch", "4321"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/enabled", "0"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/enabled", "1"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/steer_classes", "prefetch"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/steer_classes", "latency step_critical"));
 }
 
 FIXTURE_TEARDOWN(knobs)
@@ -35,7 +34,7 @@ static const char *knob(const char *name)
 {
 	char value[256];
 
-	if (t_read(value, sizeof(value), KNOBS "/%s", name))
+	if (t_read(value, sizeof(value), T_KNOBS "/%s", name))
 		return "?";
 	return t_text("%s", value);
 }

@@ -12,7 +12,7 @@
 #include "t_harness.h"
 
 #define NOBODY 65534
-#define KNOBS "/sys/kernel/completion_provenance/limits/"
+#define LIMITS T_KNOBS "/limits/"
 #define OVER "/sys/kernel/completion_provenance/counters/over_limit/"
 #define NR 300
 
@@ -39,7 +39,7 @@ FIXTURE_SETUP(limit)
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	/* Nothing is limited but what the test limits. */
 	for (size_t i = 0; i < T_ARRAY_SIZE(knobs); i++)
-		ASSERT_EQ(0, t_set(t_text(KNOBS "%s", knobs[i]), "0"));
+		ASSERT_EQ(0, t_set(t_text(LIMITS "%s", knobs[i]), "0"));
 }
 
 FIXTURE_TEARDOWN(limit)
@@ -93,7 +93,7 @@ T_TEST_F(limit, of_a_user)
 	struct sent sent;
 
 	ASSERT_LE(0, before);
-	ASSERT_EQ(0, t_set(KNOBS "user_step_critical", "10"));
+	ASSERT_EQ(0, t_set(LIMITS "user_step_critical", "10"));
 	t_trace_start(&self->trace);
 	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_STEP_CRITICAL, &sent));
 	T_OK(t_trace_load(&self->trace));
@@ -114,7 +114,7 @@ T_TEST_F(limit, of_what_is_steered)
 {
 	struct sent sent;
 
-	ASSERT_EQ(0, t_set(KNOBS "user_steered", "10"));
+	ASSERT_EQ(0, t_set(LIMITS "user_steered", "10"));
 	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
 	EXPECT_LE(NR - 10 * sent.ms / 1000 - 3, sent.over);
 	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_STEP_CRITICAL, &sent));
@@ -144,7 +144,7 @@ T_TEST_F(limit, each_user_has_its_own)
 	pid_t pid;
 
 	/* An account saves as much as one second of this, at most. */
-	ASSERT_EQ(0, t_set(KNOBS "user_steered", "1"));
+	ASSERT_EQ(0, t_set(LIMITS "user_steered", "1"));
 	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
 	EXPECT_LT(NR / 2, sent.over);
 	pid = t_fork();
@@ -183,7 +183,7 @@ T_TEST_F(limit, of_a_cgroup)
 			root = roots[i];
 	if (!root)
 		T_SKIP("no cgroup2 file system");
-	ASSERT_EQ(0, t_set(KNOBS "cgroup_steered", "10"));
+	ASSERT_EQ(0, t_set(LIMITS "cgroup_steered", "10"));
 	/* The root has no limit, as with other controllers. */
 	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
 	EXPECT_EQ(0, sent.over);
@@ -203,11 +203,11 @@ T_TEST_F(limit, bad_input)
 
 	for (size_t i = 0; i < T_ARRAY_SIZE(knobs); i++) {
 		for (size_t j = 0; j < T_ARRAY_SIZE(bad); j++)
-			T_EXPECT_TRUE(t_write(t_text(KNOBS "%s", knobs[i]),
+			T_EXPECT_TRUE(t_write(t_text(LIMITS "%s", knobs[i]),
 					      "%s", bad[j]) < 0 ||
 					      !*bad[j],
 				      "%s = '%s'", knobs[i], bad[j]);
-		EXPECT_EQ(0, t_read_num(-1, KNOBS "%s", knobs[i]));
+		EXPECT_EQ(0, t_read_num(-1, LIMITS "%s", knobs[i]));
 	}
 }
 

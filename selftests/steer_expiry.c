@@ -8,8 +8,6 @@
 
 #include "t_harness.h"
 
-#define KNOBS "/sys/kernel/completion_provenance"
-
 FIXTURE(expiry)
 {
 	struct t_ring ring;
@@ -105,12 +103,13 @@ T_TEST_F(expiry, past_the_window)
 /* Budget 0: the policy's default of the class. */
 T_TEST_F(expiry, default_window)
 {
-	ASSERT_EQ(0, t_set(KNOBS "/window_us/step_critical", "1"));
-	ASSERT_EQ(0, t_set(KNOBS "/window_us/latency", "%u", T_LONG_US));
+	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/step_critical", "1"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/latency", "%u", T_LONG_US));
 	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, 0, true);
 	check(_metadata, self, IO_LOCALITY_CLASS_LATENCY, 0, false);
-	ASSERT_EQ(0, t_set(KNOBS "/window_us/step_critical", "%u", T_LONG_US));
-	ASSERT_EQ(0, t_set(KNOBS "/window_us/latency", "1"));
+	ASSERT_EQ(0,
+		  t_set(T_KNOBS "/window_us/step_critical", "%u", T_LONG_US));
+	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/latency", "1"));
 	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, 0, false);
 	check(_metadata, self, IO_LOCALITY_CLASS_LATENCY, 0, true);
 	/* A budget of its own beats it. */
@@ -124,33 +123,38 @@ T_TEST_F(expiry, largest_budget)
 	      false);
 }
 
-/* Without a policy nobody knew how long the window was to be. */
-T_TEST_F(expiry, no_window_was_set)
+/* How long a window is, is for the policy to say that decides, not when it begins. */
+T_TEST_F(expiry, policy_comes_later)
 {
 	static alignas(4096) char buf[4096];
 	struct io_locality_hint hint;
-	struct io_uring_sqe *sqe = t_sqe(&self->ring);
+	struct io_uring_sqe *sqe;
 	const struct t_event *event;
-	int home;
+	struct t_dev slower;
+	int fd;
 
-	/* A home that is not where the interrupt comes in, which is anywhere. */
-	ASSERT_EQ(0, t_pin(self->cpus[0]));
-	ASSERT_EQ(0, t_unpin());
+	T_OR_SKIP(t_slow_dev(&slower, 3000000000));
+	ASSERT_EQ(0, t_queue_set(&slower, "scheduler", "none"));
+	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
+			    slower.dev));
+	fd = t_dev_open(&slower, O_RDONLY);
+	ASSERT_LE(0, fd);
 	T_OK(t_policy_unload());
 	t_trace_start(&self->trace);
-	for (home = 0; home < self->nr && home < 2; home++) {
-		hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-				 self->cpus[home], 9000 + home);
+	/* A worker ends them, on one CPU or another: one of these is away from home. */
+	for (int i = 0; i < 2; i++) {
+		hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i],
+				 9000 + (__u32)i);
 		hint.budget_us = 0;
-		if (home)
-			sqe = t_sqe(&self->ring);
-		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf),
-			  home * 4096);
+		sqe = t_sqe(&self->ring);
+		t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), i * 4096);
 		t_sqe_hint(sqe, &hint);
 		ASSERT_EQ(0, t_submit(&self->ring, 0));
 	}
 	T_OK(t_policy_load());
-	for (int i = 0; i < home; i++)
+	ASSERT_EQ(0,
+		  t_set(T_KNOBS "/window_us/step_critical", "%u", T_LONG_US));
+	for (int i = 0; i < 2; i++)
 		ASSERT_EQ(sizeof(buf), t_wait_res(&self->ring));
 	T_OK(t_trace_load(&self->trace));
 	if (!t_find(&self->trace, "cprov_complete", NULL, 0))
@@ -161,7 +165,7 @@ T_TEST_F(expiry, no_window_was_set)
 			continue;
 		EXPECT_EQ(t_field(event, "home_cpu", -1) == event->cpu ?
 				  T_AT_HOME :
-				  T_EXPIRED,
+				  T_STEERED,
 			  t_field(event, "reason", -1));
 	}
 }

@@ -7,8 +7,6 @@
 
 #include "t_harness.h"
 
-#define KNOBS "/sys/kernel/completion_provenance"
-
 FIXTURE(knobs)
 {
 	struct t_ring ring;
@@ -64,10 +62,10 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(knobs) * self,
 
 T_TEST_F(knobs, off_and_on)
 {
-	ASSERT_EQ(0, t_set(KNOBS "/enabled", "0"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/enabled", "0"));
 	for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++)
 		check(_metadata, self, cls, T_DISABLED);
-	ASSERT_EQ(0, t_set(KNOBS "/enabled", "1"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/enabled", "1"));
 	check(_metadata, self, IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED);
 }
 
@@ -78,7 +76,7 @@ T_TEST_F(knobs, classes)
 	bool near = t_share_cache(self->submit, self->home);
 
 	for (int steered = 0; steered < IO_LOCALITY_NR_CLASSES; steered++) {
-		ASSERT_EQ(0, t_set(KNOBS "/steer_classes", "%s",
+		ASSERT_EQ(0, t_set(T_KNOBS "/steer_classes", "%s",
 				   t_class_name(steered)));
 		for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
 			if (cls == steered && near &&
@@ -92,7 +90,7 @@ T_TEST_F(knobs, classes)
 
 T_TEST_F(knobs, no_class)
 {
-	ASSERT_EQ(0, t_set(KNOBS "/steer_classes", " "));
+	ASSERT_EQ(0, t_set(T_KNOBS "/steer_classes", " "));
 	for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++)
 		check(_metadata, self, cls, T_CLASS);
 }
@@ -107,7 +105,7 @@ T_TEST_F(knobs, no_window)
 	};
 
 	shot.hint.budget_us = 0;
-	ASSERT_EQ(0, t_set(KNOBS "/window_us/step_critical", "0"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/step_critical", "0"));
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
 	EXPECT_EQ(T_EXPIRED, shot.reason);
 	EXPECT_EQ(T_EXPIRED, shot.queue_reason);

@@ -62,6 +62,18 @@ reloads()
 	guest_selftests test-reload "$patched" one-queue-2llc -- reload
 }
 
+# Programs that die, rings that go away, rules that change: nothing that the kernel
+# allocated for them stays behind.
+leaks()
+{
+	if ((${#only[@]})) && ! printf '%s\n' "${only[@]}" | grep -qx 'way\|way_exit'; then
+		echo 'none of the tests is for it'
+		exit 77
+	fi
+	guest_selftests test-leaks "$patched" one-queue-2llc --append kmemleak=on -- \
+		way_exit fault abi_update abi_task_default abi_receipt carry_passthrough rule_change
+}
+
 # What a guest counted inside itself is counted here, not the guest as one.
 selftest_step()
 {
@@ -118,6 +130,7 @@ patched=$("$tools/vm/kernel.sh" build --variant patched --debug "$debug")
 guest_build "$patched"
 
 total=$((${#topologies[@]} + 1))
+[[ $debug != kasan ]] || total=$((total + 1))
 ((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 6)); }
 steps_begin test "$total"
 ((${#only[@]})) || step kunit module_in_guest
@@ -125,6 +138,7 @@ for topology in "${topologies[@]}"; do
 	selftest_step "selftests-$topology" selftests_in "$topology"
 done
 selftest_step selftests-reload reloads
+[[ $debug != kasan ]] || selftest_step selftests-leaks leaks
 if ! ((${#only[@]})) && [[ $debug == none ]]; then
 	step harness "$tools/vm/selftest.sh" "$patched"
 	step stock-skips stock_skips

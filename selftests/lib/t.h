@@ -28,6 +28,9 @@
 /* A budget that no request outlives, in microseconds. */
 #define T_LONG_US 60000000u
 
+/* The policy's knobs and counters. */
+#define T_KNOBS "/sys/kernel/completion_provenance"
+
 /* ---- t_sys.c: files, and putting things back ---- */
 
 /* A line of text in a static buffer of its own; the caller may keep one. */
@@ -425,7 +428,7 @@ void t_way_find(struct t_way *way, const struct t_trace *trace,
 /* Requests that the device has not completed; -1 if that is not told. */
 long long t_inflight(const struct t_dev *dev);
 
-/* Of /sys/kernel/completion_provenance/counters; -1 if there is none. */
+/* Of T_KNOBS/counters; -1 if there is none. */
 long long t_counter(const char *kind, int cls, int reason);
 long long t_counters_sum(void);
 void t_counters_reset(void);

@@ -12,12 +12,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define KNOBS "/sys/kernel/completion_provenance"
 #define MODULE "completion_provenance"
 
 bool t_policy_loaded(void)
 {
-	return t_exists(KNOBS "/enabled");
+	return t_exists(T_KNOBS "/enabled");
 }
 
 static void policy_unload_undo(const char *arg)
@@ -87,8 +86,8 @@ static const char *policy_default(void)
 	if (why)
 		return why;
 	t_undo(was_loaded ? policy_load_undo : policy_unload_undo, "");
-	if (t_set(KNOBS "/enabled", "1") ||
-	    t_set(KNOBS "/steer_classes", "latency step_critical"))
+	if (t_set(T_KNOBS "/enabled", "1") ||
+	    t_set(T_KNOBS "/steer_classes", "latency step_critical"))
 		return "cannot set the policy's knobs";
 	return NULL;
 }
