@@ -35,9 +35,11 @@ try()
 		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
 	: >"$dir/$variant.said"
 	"$tools/vm/boot.sh" --name "cprovbench-$variant" --kernel "$kdir" --topology one-queue-2llc \
-		--drive serial=bench,size=64M --add "$dir/cprovbench:/usr/bin/cprovbench" \
+		--append nvme.poll_queues=1 \
+		--drive serial=bench,size=64M --drive serial=polled,size=64M,queues=2 \
+		--add "$dir/cprovbench:/usr/bin/cprovbench" \
 		--add "$tools/cprovbench/guest-test.sh:/lib/cprov/guest.sh" "${add[@]}" \
-		--out "$dir/$variant.said" --timeout 300 -- bash /lib/cprov/guest.sh
+		--out "$dir/$variant.said" --timeout 600 -- bash /lib/cprov/guest.sh
 	jq -s -r -f "$tools/cprovbench/test.jq" --argjson hints "$hints" "$dir/$variant.said"
 }
 

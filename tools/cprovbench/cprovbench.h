@@ -9,14 +9,18 @@
 #include <stdio.h>
 
 #include <cprov.h>
+#include <libaio.h>
 
 #define BLOCK 4096U
 #define MAX_CPUS 256
 #define MAX_FLOWS 3
 #define MAX_THREADS 64
 #define NR_REASONS 64
+#define AIO_EVENTS 32
 
 __attribute__((noreturn, format(printf, 1, 2))) void die(const char *fmt, ...);
+__attribute__((noreturn, format(printf, 1, 2))) void lacking(const char *fmt,
+							     ...);
 uint64_t now_ns(void);
 void *allocate(size_t bytes);
 void pin(int cpu);
@@ -41,6 +45,7 @@ uint64_t hist_percentile(const struct hist *h, double percent);
 
 enum workload {
 	WORK_CHASE,
+	WORK_PEAK,
 	WORK_SWAP,
 	WORK_MIXED,
 	WORK_HANDOFF,
@@ -48,7 +53,18 @@ enum workload {
 	WORKLOADS,
 };
 
-enum ring_kind { RING_DEFAULT, RING_COOP, RING_DEFER, RING_SQPOLL, RING_PREAD };
+/* Those from RING_LIBAIO on are no rings. */
+enum ring_kind {
+	RING_DEFAULT,
+	RING_COOP,
+	RING_DEFER,
+	RING_SQPOLL,
+	RING_IOPOLL,
+	RING_HYBRID,
+	RING_PASSTHROUGH,
+	RING_LIBAIO,
+	RING_PREAD,
+};
 
 enum hints { HINTS_AUTO, HINTS_OFF, HINTS_NEED };
 
@@ -60,7 +76,7 @@ struct options {
 	int cpus[MAX_CPUS], nr_cpus;
 	unsigned int threads, depth, block, overlap, budget_us;
 	uint64_t ios, seconds, tensor;
-	int region;
+	int region, sq_cpu;
 	bool verify, prepare, json, receipts;
 };
 
@@ -68,6 +84,8 @@ extern const char *const workload_names[];
 extern const char *const ring_names[];
 const char *class_name(unsigned int io_class);
 const char *reason_name(unsigned int reason);
+bool ring_takes_hints(enum ring_kind kind);
+bool ring_polls(enum ring_kind kind);
 void parse_options(struct options *opt, int argc, char **argv);
 
 /* ---- target.c: what is read, and what must be in it ---- */
@@ -76,6 +94,8 @@ struct target {
 	int fd;
 	uint64_t blocks;
 	bool patterned;
+	int ng_fd; /* of passthrough: the generic device, ... */
+	uint32_t nsid, lba_bytes; /* ... and how it counts */
 };
 
 void target_open(struct target *tg, const struct options *opt);
@@ -83,6 +103,15 @@ void target_prepare(const struct options *opt);
 bool block_is_right(const void *data, uint64_t block);
 uint64_t block_next(const void *data, uint64_t blocks);
 uint64_t scatter(uint64_t n);
+
+/* ---- device.c: the device below the target ---- */
+
+struct request;
+
+void device_must_poll(const struct target *tg, const struct options *opt);
+void device_passthrough(struct target *tg, const struct options *opt);
+void device_prep_read(const struct target *tg, struct io_uring_sqe *sqe,
+		      const struct request *rq);
 
 /* ---- lane.c: a ring, or none, and the requests of a thread ---- */
 
@@ -103,6 +132,7 @@ struct request {
 	unsigned int bytes;
 	uint64_t submitted_ns;
 	void *owner;
+	struct iocb iocb; /* of libaio */
 };
 
 struct bench;
@@ -111,7 +141,11 @@ struct lane {
 	struct bench *bench;
 	struct io_uring ring;
 	struct cprov_ring cr;
-	bool cqe32;
+	io_context_t aio;
+	struct iocb **queued; /* of libaio, which has no ring to keep them in */
+	unsigned int nr_queued, nr_entries;
+	struct io_event events[AIO_EVENTS]; /* that came and were not asked for */
+	unsigned int nr_events, nr_taken;
 };
 
 void lane_open(struct lane *lane, struct bench *b, unsigned int entries,
@@ -121,7 +155,16 @@ void lane_queue(struct lane *lane, struct request *rq);
 void lane_submit(struct lane *lane, unsigned int wait);
 struct request *lane_wait(struct lane *lane);
 void lane_pread(struct lane *lane, struct request *rq);
+void lane_done(struct lane *lane, struct request *rq, long res, uint64_t now);
 void mark_end(struct bench *b);
+
+/* ---- aio.c: a lane of libaio ---- */
+
+void aio_open(struct lane *lane, unsigned int entries);
+void aio_close(struct lane *lane);
+void aio_queue(struct lane *lane, struct request *rq);
+void aio_submit(struct lane *lane);
+struct request *aio_wait(struct lane *lane);
 
 /* ---- work.c ---- */
 

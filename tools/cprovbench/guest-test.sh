@@ -1,33 +1,138 @@
 #!/bin/bash
 # guest-test.sh: what a guest does to try cprovbench. Each workload, on each ring
-# that it has; then one block on the drive is made wrong, which must be noticed.
+# that it has; rings that poll, on a drive with a queue for that; what must be
+# refused; then one block on the drive is made wrong, which must be noticed.
 # The port cprov.out gets the results, lines of JSON.
 set -euo pipefail
 
 drive=/dev/disk/by-serial/bench
+polled=/dev/disk/by-serial/polled
 module=/lib/cprov/completion_provenance.ko
 exec {out}>/dev/virtio-ports/cprov.out
 
+fail()
+{
+	echo "$*"
+	exit 1
+}
+
 try()
 {
-	cprovbench --json --ios 40 --tensor 1M --budget 60000000 "$@" "$drive" >&"$out"
+	cprovbench --json --ios 40 --tensor 1M --budget 60000000 "$@" "$target" >&"$out"
+}
+
+# refused STATUS WORDS ARGUMENT...: it measures nothing, and says why.
+refused()
+{
+	local expected=$1 words=$2 status=0 said
+	shift 2
+
+	said=$(cprovbench --ios 40 "$@" 2>&1) || status=$?
+	[[ $status == "$expected" && $said == *"$words"* ]] ||
+		fail "cprovbench $*: status $status, not $expected, or not of '$words': $said"
+}
+
+# interrupts DEVICE: of the drive's queues for I/O, until now.
+interrupts()
+{
+	local disk
+
+	disk=$(basename "$(readlink -f "$1")")
+	awk -v queue="^${disk%n*}q[1-9]" -v cpus="$(nproc --all)" \
+		'$NF ~ queue { for (i = 2; i < cpus + 2; i++) n += $i } END { print n + 0 }' /proc/interrupts
+}
+
+# interrupted ARGUMENT...: by how many interrupts a try's reads came.
+interrupted()
+{
+	local before
+
+	before=$(interrupts "$target")
+	try "$@"
+	echo $(($(interrupts "$target") - before))
+}
+
+# The kernel's own answer: hybrid polling came with 6.13.
+has_hybrid()
+{
+	[[ $(printf '%s\n' 6.13 "$(uname -r)" | sort -V | head -n 1) == 6.13 ]]
+}
+
+# One interrupt is that of the pread() that looks for the pattern.
+try_polled()
+{
+	local ring=$1 workload n
+
+	for workload in chase peak swap mixed migrate; do
+		n=$(interrupted --label polled --hints auto --ring "$ring" "$workload")
+		((n <= 1)) || fail "$workload by $ring had $n interrupts"
+	done
+}
+
+# The SQ thread is where --sq-cpu says.
+sq_thread()
+{
+	local cpu=$1 pid task where=''
+
+	cprovbench --json --seconds 600 --ring sqpoll --sq-cpu "$cpu" --cpus 0 chase "$drive" >/dev/null &
+	pid=$!
+	for ((n = 0; n < 100 && ${#where} == 0; n++)); do
+		sleep 0.1
+		for task in /proc/"$pid"/task/*; do
+			[[ $(cat "$task/comm") != iou-sqp-* ]] ||
+				where=$(sed -n 's/^Cpus_allowed_list:\t//p' "$task/status")
+		done
+	done
+	kill "$pid"
+	wait "$pid" || true
+	[[ $where == "$cpu" ]] || fail "the SQ thread may run on '$where', not on $cpu"
 }
 
 [[ ! -e $module ]] || insmod "$module"
+target=$drive
 try --label prepare --prepare chase
 for hints in off auto; do
-	for workload in chase swap mixed handoff migrate; do
-		for ring in default coop defer sqpoll; do
+	for workload in chase peak swap mixed handoff migrate; do
+		for ring in default coop defer sqpoll passthrough libaio; do
 			[[ $workload/$ring != handoff/defer ]] || continue
 			try --label "$hints" --hints "$hints" --ring "$ring" "$workload"
 		done
 	done
 	try --label "$hints" --hints "$hints" --ring pread --threads 4 chase
 done
+sq_thread 2
+
+target=$polled
+try --label prepare --prepare chase
+# That interrupts are counted at all: here one for each read.
+n=$(interrupted --label counted chase)
+((n >= 40)) || fail "40 reads by interrupt had $n"
+try_polled iopoll
+if has_hybrid; then
+	try_polled hybrid
+else
+	refused 3 'this kernel has no hybrid rings' --ring hybrid chase "$polled"
+fi
+
+refused 3 'no queues to poll' --ring iopoll chase "$drive"
+for ring in iopoll hybrid libaio pread; do
+	refused 2 "$ring takes no hints" --hints need --ring "$ring" chase "$polled"
+done
+refused 2 'two threads' --ring iopoll handoff "$polled"
+refused 2 'pread is for chase' --ring pread peak "$drive"
+refused 2 '--sq-cpu is for --ring sqpoll' --ring coop --sq-cpu 1 chase "$drive"
+refused 2 'no SQ thread can be on CPU 99' --ring sqpoll --sq-cpu 99 chase "$drive"
+truncate -s 1M /tmp/file
+refused 3 'not on a whole NVMe namespace' --no-verify --ring passthrough chase /tmp/file
+[[ -e $module ]] || refused 3 'takes no locality hints' --hints need chase "$drive"
 
 # The first block of a tensor that is read, as the drive is one tensor then.
+target=$drive
 size=$(blockdev --getsize64 "$drive")
 printf x | dd of="$drive" bs=1 seek=$((size / 2 + 5000)) conv=notrunc 2>/dev/null
-status=0
-try --label broken --tensor "$size" --block 1M --ios 2 swap || status=$?
-[[ $status == 1 ]] || { echo "wrong data: status $status, not 1"; exit 1; }
+sync
+for ring in default passthrough libaio; do
+	status=0
+	try --label broken --ring "$ring" --tensor "$size" --block 256K --ios 2 swap || status=$?
+	[[ $status == 1 ]] || fail "wrong data by $ring: status $status, not 1"
+done

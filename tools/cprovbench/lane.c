@@ -11,18 +11,73 @@
 /* Reads before those that are marked. */
 #define MARK_AFTER 100
 
-static unsigned int ring_flags(enum ring_kind kind)
+/* Debian 12's liburing is older. */
+#ifndef IORING_SETUP_HYBRID_IOPOLL
+#define IORING_SETUP_HYBRID_IOPOLL (1U << 17)
+#endif
+
+/* @flag is what the kernel must know, and @since the first that does. */
+static const struct {
+	unsigned int flags, flag;
+	const char *since;
+} kinds[] = {
+	[RING_COOP] = { IORING_SETUP_COOP_TASKRUN, IORING_SETUP_COOP_TASKRUN,
+			"5.19" },
+	[RING_DEFER] = { IORING_SETUP_SINGLE_ISSUER |
+				 IORING_SETUP_DEFER_TASKRUN,
+			 IORING_SETUP_DEFER_TASKRUN, "6.1" },
+	[RING_SQPOLL] = { IORING_SETUP_SQPOLL, 0, NULL },
+	[RING_IOPOLL] = { IORING_SETUP_IOPOLL, 0, NULL },
+	[RING_HYBRID] = { IORING_SETUP_IOPOLL | IORING_SETUP_HYBRID_IOPOLL,
+			  IORING_SETUP_HYBRID_IOPOLL, "6.13" },
+	[RING_PASSTHROUGH] = { IORING_SETUP_SQE128 | IORING_SETUP_CQE32,
+			       IORING_SETUP_SQE128, "5.19" },
+	[RING_PREAD] = { 0, 0, NULL },
+};
+
+static int ring_open(struct io_uring *ring, const struct options *opt,
+		     unsigned int entries, unsigned int flags)
 {
-	switch (kind) {
-	case RING_COOP:
-		return IORING_SETUP_COOP_TASKRUN;
-	case RING_DEFER:
-		return IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
-	case RING_SQPOLL:
-		return IORING_SETUP_SQPOLL;
-	default:
-		return 0;
+	struct io_uring_params params;
+
+	memset(&params, 0, sizeof(params));
+	params.flags = flags;
+	if (opt->sq_cpu >= 0) {
+		params.flags |= IORING_SETUP_SQ_AFF;
+		params.sq_thread_cpu = (unsigned int)opt->sq_cpu;
 	}
+	return io_uring_queue_init_params(entries, ring, &params);
+}
+
+/* The kernel says EINVAL for every flag: it is the one without which it works. */
+static bool kernel_lacks(const struct options *opt)
+{
+	unsigned int flag = kinds[opt->ring].flag;
+	unsigned int flags =
+		flag == IORING_SETUP_HYBRID_IOPOLL ? IORING_SETUP_IOPOLL : 0;
+	struct io_uring ring;
+
+	if (!flag || ring_open(&ring, opt, 1, flags))
+		return false;
+	io_uring_queue_exit(&ring);
+	return true;
+}
+
+__attribute__((noreturn)) static void no_ring(const struct options *opt,
+					      int error)
+{
+	const char *name = ring_names[opt->ring];
+
+	if (error == ENOSYS || error == EPERM)
+		lacking("io_uring is not to be had (%s): see the sysctl kernel.io_uring_disabled and what confines this process; libaio and pread do without",
+			strerror(error));
+	if (error == EINVAL && kernel_lacks(opt))
+		lacking("this kernel has no %s rings: Linux %s and later have",
+			name, kinds[opt->ring].since);
+	if (error == EINVAL && opt->sq_cpu >= 0)
+		die("no SQ thread can be on CPU %d: it must be online, and in this process's cpuset",
+		    opt->sq_cpu);
+	die("io_uring with %s: %s", name, strerror(error));
 }
 
 /* The first flow's hint is the ring's default, and each has a slot. */
@@ -48,31 +103,33 @@ static void enable_hints(struct lane *lane, struct flow *flows,
 void lane_open(struct lane *lane, struct bench *b, unsigned int entries,
 	       struct flow *flows, unsigned int nr_flows)
 {
-	unsigned int flags = ring_flags(b->opt.ring);
+	unsigned int flags = kinds[b->opt.ring].flags;
 	int ret;
 
 	memset(lane, 0, sizeof(*lane));
 	lane->bench = b;
-	if (b->opt.ring == RING_PREAD)
+	if (b->opt.ring == RING_LIBAIO)
+		aio_open(lane, entries);
+	if (b->opt.ring >= RING_LIBAIO)
 		return;
-	lane->cqe32 = b->receipts;
-	if (lane->cqe32)
+	if (b->receipts)
 		flags |= IORING_SETUP_CQE32;
-	ret = io_uring_queue_init(entries, &lane->ring, flags);
+	ret = ring_open(&lane->ring, &b->opt, entries, flags);
 	if (ret)
-		die("io_uring with a %s ring: %s", ring_names[b->opt.ring],
-		    strerror(-ret));
+		no_ring(&b->opt, -ret);
 	if (b->hinted)
 		enable_hints(lane, flows, nr_flows);
 }
 
 void lane_close(struct lane *lane)
 {
-	if (lane->bench->opt.ring != RING_PREAD)
+	if (lane->bench->opt.ring == RING_LIBAIO)
+		aio_close(lane);
+	if (lane->bench->opt.ring < RING_LIBAIO)
 		io_uring_queue_exit(&lane->ring);
 }
 
-void lane_queue(struct lane *lane, struct request *rq)
+static struct io_uring_sqe *get_sqe(struct lane *lane)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&lane->ring);
 
@@ -83,8 +140,24 @@ void lane_queue(struct lane *lane, struct request *rq)
 			io_uring_sqring_wait(&lane->ring);
 		sqe = io_uring_get_sqe(&lane->ring);
 	}
-	io_uring_prep_read(sqe, lane->bench->target.fd, rq->buf, rq->bytes,
-			   rq->block * BLOCK);
+	return sqe;
+}
+
+void lane_queue(struct lane *lane, struct request *rq)
+{
+	const struct target *tg = &lane->bench->target;
+	struct io_uring_sqe *sqe;
+
+	if (lane->bench->opt.ring == RING_LIBAIO) {
+		aio_queue(lane, rq);
+		return;
+	}
+	sqe = get_sqe(lane);
+	if (lane->bench->opt.ring == RING_PASSTHROUGH)
+		device_prep_read(tg, sqe, rq);
+	else
+		io_uring_prep_read(sqe, tg->fd, rq->buf, rq->bytes,
+				   rq->block * BLOCK);
 	io_uring_sqe_set_data(sqe, rq);
 	if (rq->slot)
 		cprov_prep_slot(&lane->cr, sqe, rq->slot);
@@ -96,6 +169,10 @@ void lane_submit(struct lane *lane, unsigned int wait)
 {
 	int ret;
 
+	if (lane->bench->opt.ring == RING_LIBAIO) {
+		aio_submit(lane);
+		return;
+	}
 	do {
 		ret = io_uring_submit_and_wait(&lane->ring, wait);
 	} while (ret == -EINTR || ret == -EAGAIN || ret == -EBUSY);
@@ -122,9 +199,10 @@ static unsigned int field(uint64_t info, unsigned int low, unsigned int bits)
 	return (unsigned int)(info >> low) & ((1U << bits) - 1);
 }
 
+/* A passthrough command has its own result where others have the time. */
 static void take_receipt(struct flow *flow,
 			 const struct io_locality_receipt *receipt,
-			 uint64_t now)
+			 bool has_time, uint64_t now)
 {
 	int cpu = sched_getcpu();
 
@@ -135,7 +213,7 @@ static void take_receipt(struct flow *flow,
 	if (field(receipt->info, IO_LOCALITY_RECEIPT_CPU, 13) !=
 	    (unsigned int)cpu)
 		flow->remote++;
-	if (receipt->done_ns && receipt->done_ns <= now) {
+	if (has_time && receipt->done_ns && receipt->done_ns <= now) {
 		flow->known++;
 		hist_add(&flow->ready, now - receipt->done_ns);
 	}
@@ -166,11 +244,13 @@ void mark_end(struct bench *b)
 		coherence_end((unsigned int)b->region);
 }
 
-static void done(struct lane *lane, struct request *rq, int res, uint64_t now)
+void lane_done(struct lane *lane, struct request *rq, long res, uint64_t now)
 {
-	if (res != (int)rq->bytes)
-		die("a read of %u bytes at %llu returned %d", rq->bytes,
-		    (unsigned long long)rq->block * BLOCK, res);
+	if (res != (long)rq->bytes)
+		die("a read of %u bytes at %llu by %s returned %ld%s%s",
+		    rq->bytes, (unsigned long long)rq->block * BLOCK,
+		    ring_names[lane->bench->opt.ring], res, res < 0 ? ": " : "",
+		    res < 0 ? strerror((int)-res) : "");
 	mark_read(lane->bench);
 	rq->flow->ios++;
 	rq->flow->bytes += rq->bytes;
@@ -185,6 +265,8 @@ struct request *lane_wait(struct lane *lane)
 	uint64_t now;
 	int ret;
 
+	if (lane->bench->opt.ring == RING_LIBAIO)
+		return aio_wait(lane);
 	do {
 		ret = io_uring_wait_cqe(&lane->ring, &cqe);
 	} while (ret == -EINTR);
@@ -192,13 +274,16 @@ struct request *lane_wait(struct lane *lane)
 		die("waiting: %s", strerror(-ret));
 	now = now_ns();
 	rq = io_uring_cqe_get_data(cqe);
-	if (lane->cqe32)
+	if (lane->bench->receipts)
 		take_receipt(rq->flow,
 			     (const struct io_locality_receipt *)cqe->big_cqe,
-			     now);
+			     lane->bench->opt.ring != RING_PASSTHROUGH, now);
 	ret = cqe->res;
+	/* A command says that it was done, and not how much. */
+	if (lane->bench->opt.ring == RING_PASSTHROUGH && !ret)
+		ret = (int)rq->bytes;
 	io_uring_cqe_seen(&lane->ring, cqe);
-	done(lane, rq, ret, now);
+	lane_done(lane, rq, ret, now);
 	return rq;
 }
 
@@ -211,5 +296,5 @@ void lane_pread(struct lane *lane, struct request *rq)
 		    (off_t)(rq->block * BLOCK));
 	if (ret < 0)
 		die("pread: %s", strerror(errno));
-	done(lane, rq, (int)ret, now_ns());
+	lane_done(lane, rq, ret, now_ns());
 }

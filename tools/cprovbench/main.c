@@ -23,6 +23,19 @@ void die(const char *fmt, ...)
 	exit(2);
 }
 
+/* Not the user's mistake: another kernel or device may have it. */
+void lacking(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("cprovbench: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	exit(3);
+}
+
 /* The clock that receipts have. */
 uint64_t now_ns(void)
 {
@@ -62,9 +75,9 @@ static void probe(struct bench *b)
 	ret = cprov_probe(-1, &answer);
 	b->kernel_has_hints = !ret;
 	if (ret && b->opt.hints == HINTS_NEED)
-		die("this kernel takes no locality hints");
+		lacking("this kernel takes no locality hints");
 	b->hinted = b->kernel_has_hints && b->opt.hints != HINTS_OFF &&
-		    b->opt.ring != RING_PREAD;
+		    ring_takes_hints(b->opt.ring);
 	b->receipts = b->hinted && b->opt.receipts &&
 		      answer.enable_flags & IO_LOCALITY_F_RECEIPTS;
 	b->step_critical = answer.state & IO_LOCALITY_STATE_STEP_CRITICAL;
@@ -81,6 +94,10 @@ int main(int argc, char **argv)
 	if (b.opt.prepare)
 		target_prepare(&b.opt);
 	target_open(&b.target, &b.opt);
+	if (ring_polls(b.opt.ring))
+		device_must_poll(&b.target, &b.opt);
+	if (b.opt.ring == RING_PASSTHROUGH)
+		device_passthrough(&b.target, &b.opt);
 	probe(&b);
 	run(&b);
 	report(&b);

@@ -18,14 +18,18 @@ static const char usage[] =
 	"\n"
 	"  chase     one read at a time, each of which says where the next one is, as an\n"
 	"            agent's or a retrieval loop's\n"
+	"  peak      reads of random places, --depth of them in flight, submitted and\n"
+	"            reaped in batches by one thread\n"
 	"  swap      tensors of a KV cache in many reads each: one after the other, then\n"
 	"            the next ones submitted before one is consumed\n"
 	"  mixed     on one ring: a chase, bulk reads and prefetches\n"
 	"  handoff   one thread submits, another consumes\n"
 	"  migrate   a chase whose thread moves between submission and completion\n"
 	"\n"
-	"  -r, --ring KIND        default, coop, defer (DEFER_TASKRUN), sqpoll, or pread,\n"
-	"                         which is no ring (default: default)\n"
+	"  -r, --ring KIND        default, coop, defer (DEFER_TASKRUN), sqpoll, iopoll,\n"
+	"                         hybrid (HYBRID_IOPOLL), passthrough (NVMe commands), or,\n"
+	"                         which are no rings, libaio or pread (default: default)\n"
+	"      --sq-cpu N         the SQ thread of sqpoll runs on this CPU\n"
 	"  -H, --hints WHEN       auto, off, or need (default auto)\n"
 	"      --no-receipts      do not ask the kernel how requests came back\n"
 	"  -c, --cpus LIST        CPUs to use, such as 0-3,8: threads are pinned to them in\n"
@@ -34,7 +38,7 @@ static const char usage[] =
 	"  -s, --seconds N        run for so long (default 5)\n"
 	"  -n, --ios N            or until so many reads were begun; for swap, tensors\n"
 	"  -b, --block BYTES      of a read (default 4096; swap: 131072)\n"
-	"  -d, --depth N          reads in flight of handoff (default 8)\n"
+	"  -d, --depth N          reads in flight of handoff (default 8) and peak (32)\n"
 	"      --tensor BYTES     of swap (default 4M)\n"
 	"      --overlap N        tensors that are submitted ahead (default 1)\n"
 	"      --budget US        of the hints (default 0: the policy's)\n"
@@ -52,12 +56,14 @@ static const char usage[] =
 	"  cprovbench --ring defer --cpus 2 chase tensors\n"
 	"  cprovbench --json --hints off mixed tensors | jq .phases[].flows[].latency_ns\n"
 	"\n"
-	"Exit status: 0 all data were right; 1 some were not; 2 nothing was measured.\n";
+	"Exit status: 0 all data were right; 1 some were not; 2 nothing was measured;\n"
+	"3 nor could it be: the kernel or the device has not what was asked for.\n";
 
-const char *const workload_names[] = { "chase",	  "swap",    "mixed",
+const char *const workload_names[] = { "chase",	  "peak",    "swap", "mixed",
 				       "handoff", "migrate", NULL };
-const char *const ring_names[] = { "default", "coop",  "defer",
-				   "sqpoll",  "pread", NULL };
+const char *const ring_names[] = { "default", "coop",	"defer",       "sqpoll",
+				   "iopoll",  "hybrid", "passthrough", "libaio",
+				   "pread",   NULL };
 static const char *const hints_names[] = { "auto", "off", "need", NULL };
 
 static unsigned int parse_name(const char *what, const char *s,
@@ -134,8 +140,41 @@ static void all_cpus(struct options *opt)
 			opt->cpus[opt->nr_cpus++] = i;
 }
 
+/* What is polled for completes where it is polled: there is nothing to steer. */
+bool ring_takes_hints(enum ring_kind kind)
+{
+	return !ring_polls(kind) && kind < RING_LIBAIO;
+}
+
+bool ring_polls(enum ring_kind kind)
+{
+	return kind == RING_IOPOLL || kind == RING_HYBRID;
+}
+
+static void check_ring(const struct options *opt)
+{
+	const char *name = ring_names[opt->ring];
+
+	if (opt->ring == RING_PREAD && opt->workload != WORK_CHASE)
+		die("pread is for chase");
+	if (opt->workload == WORK_HANDOFF) {
+		if (opt->ring == RING_DEFER)
+			die("a DEFER_TASKRUN ring is of one thread, and handoff has two");
+		if (ring_polls(opt->ring))
+			die("who polls an %s ring keeps others from it, and handoff has two threads",
+			    name);
+	}
+	if (opt->hints == HINTS_NEED && !ring_takes_hints(opt->ring))
+		die("%s takes no hints, and --hints need asks for them: use --hints off, or a ring that is default, coop, defer, sqpoll or passthrough",
+		    name);
+	if (opt->sq_cpu >= 0 && opt->ring != RING_SQPOLL)
+		die("--sq-cpu is for --ring sqpoll: %s has no SQ thread", name);
+}
+
 static void check(struct options *opt)
 {
+	if (!opt->depth)
+		opt->depth = opt->workload == WORK_PEAK ? 32 : 8;
 	if (!opt->block)
 		opt->block = opt->workload == WORK_SWAP ? 32 * BLOCK : BLOCK;
 	if (opt->block % BLOCK)
@@ -149,10 +188,7 @@ static void check(struct options *opt)
 	if (opt->threads > 1 && opt->workload != WORK_CHASE &&
 	    opt->workload != WORK_MIGRATE)
 		die("--threads is for chase and migrate");
-	if (opt->ring == RING_PREAD && opt->workload != WORK_CHASE)
-		die("pread is for chase");
-	if (opt->ring == RING_DEFER && opt->workload == WORK_HANDOFF)
-		die("a DEFER_TASKRUN ring is of one thread, and handoff has two");
+	check_ring(opt);
 }
 
 enum {
@@ -163,10 +199,12 @@ enum {
 	OPT_NO_RECEIPTS,
 	OPT_PREPARE,
 	OPT_REGION,
+	OPT_SQ_CPU,
 };
 
 static const struct option options[] = {
 	{ "ring", required_argument, NULL, 'r' },
+	{ "sq-cpu", required_argument, NULL, OPT_SQ_CPU },
 	{ "hints", required_argument, NULL, 'H' },
 	{ "no-receipts", no_argument, NULL, OPT_NO_RECEIPTS },
 	{ "cpus", required_argument, NULL, 'c' },
@@ -193,6 +231,10 @@ static void parse_option(struct options *opt, int c)
 	switch (c) {
 	case 'r':
 		opt->ring = parse_name("ring", optarg, ring_names);
+		break;
+	case OPT_SQ_CPU:
+		opt->sq_cpu =
+			(int)parse_number("sq-cpu", optarg, 0, CPU_SETSIZE - 1);
 		break;
 	case 'H':
 		opt->hints = parse_name("hints", optarg, hints_names);
@@ -265,8 +307,8 @@ void parse_options(struct options *opt, int argc, char **argv)
 	int c;
 
 	opt->region = -1;
+	opt->sq_cpu = -1;
 	opt->threads = 1;
-	opt->depth = 8;
 	opt->overlap = 1;
 	opt->seconds = 5;
 	opt->tensor = 4 << 20;

@@ -17,6 +17,7 @@ static const char *const class_names[IO_LOCALITY_NR_CLASSES] = {
 static const char *const reason_names[NR_REASONS] = {
 	[IO_LOCALITY_REASON_UNKNOWN] = "unknown",
 	[IO_LOCALITY_REASON_NO_POLICY] = "no_policy",
+	[IO_LOCALITY_REASON_OVER_LIMIT] = "over_limit",
 	[IO_LOCALITY_REASON_STEERED] = "steered",
 	[IO_LOCALITY_REASON_AT_HOME] = "at_home",
 	[IO_LOCALITY_REASON_SHARED_CACHE] = "shared_cache",
@@ -166,6 +167,8 @@ static void put_json(FILE *out, const struct bench *b)
 	put_string(out, "label", b->opt.label);
 	put_string(out, "workload", workload_names[b->opt.workload]);
 	put_string(out, "ring", ring_names[b->opt.ring]);
+	if (b->opt.sq_cpu >= 0)
+		fprintf(out, "\"sq_cpu\":%d,", b->opt.sq_cpu);
 	put_string(out, "kernel", name.release);
 	put_string(out, "target", b->opt.target);
 	fprintf(out,
