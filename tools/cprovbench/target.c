@@ -90,8 +90,12 @@ void target_open(struct target *tg, const struct options *opt)
 void target_prepare(const struct options *opt)
 {
 	uint64_t *buf = allocate(CHUNK), bytes, done, i;
-	int fd = open(opt->target, O_WRONLY | O_CLOEXEC);
+	/* Of a device that is an error if somebody uses it. */
+	int fd = open(opt->target, O_WRONLY | O_CLOEXEC | O_EXCL);
 
+	if (fd < 0 && errno == EBUSY)
+		die("%s is in use, as by a mounted file system: the pattern is not written over it",
+		    opt->target);
 	if (fd < 0)
 		die("%s: %s", opt->target, strerror(errno));
 	bytes = size_of(fd, opt->target) / BLOCK * BLOCK;
