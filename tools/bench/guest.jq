@@ -1,37 +1,46 @@
 # jq -n -f guest.jq --arg topology NAME --slurpfile said SAID --slurpfile counted
-#   COUNTED: one guest, a case for each workload, ring, mode and rq_affinity.
+#   COUNTED: one guest, a case for each workload, ring, mode and rq_affinity. Where
+#   nothing was counted, as on a machine that is no guest, a case has times instead.
 
 def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
 def spread: {median: (median | . * 100 | round / 100), min: min, max: max};
 def total($what): [.vcpus[][$what]] | add;
 
+# What the consumer waits for: a tensor, where there are some, or the first flow's reads.
+def waits: .tensor.complete_ns // .flows[0].latency_ns;
 ([$counted[] | select(has("region"))] | INDEX(.region)) as $regions
 | {
     topology: $topology,
     machine: ($said | map(.machine // empty) | first),
+    missing: ([$said[] | select(.missing) | {workload, ring, mode, why: .missing}] | unique),
     cases: [
       [$said[] | select(.result)
        | . as $run
        | (.result.phases | to_entries[]) as {key: $n, value: $phase}
-       | {mode, rq_affinity, consumer, workload: .result.workload, phase: $phase.name, ring: .result.ring,
+       | {mode, rq_affinity, consumer, workload: .result.workload, phase: $phase.name, ring,
           counts: $regions["\($run.region + $n)"],
-          flows: $phase.flows,
+          flows: $phase.flows, waits: ($phase | waits),
           wrong: ([$phase.flows[].wrong] | add)}]
       | group_by([.workload, .phase, .consumer, .ring, .mode, .rq_affinity])[]
       | . as $repeats
       | def per_read(f): [$repeats[] | .counts | f / .units | . * 100 | round / 100] | spread;
+        def times(f): [$repeats[] | f] | spread;
       first
       | {workload, phase, consumer, ring, mode, rq_affinity,
          repeats: ($repeats | length),
-         reads: .counts.units,
+         reads: (.counts.units // ([.flows[].ios] | add)),
          wrong: ([$repeats[].wrong] | add),
          remote_ratio: ([[$repeats[].flows[] | .receipts] | add, ([$repeats[].flows[] | .remote] | add)]
            | if .[0] > 0 then .[1] / .[0] * 1000 | round / 1000 else null end),
          flows: [.flows[] | {name, class, ios, reasons}],
-         per_read: {
+         per_read: (if .counts then {
            transfers: per_read(total("read") + total("write") + total("upgrade")),
            instructions: per_read(total("instructions")),
            ipis: per_read(total("ipis"))
-         }}
+         } else null end),
+         times: (if .counts then null else {
+           p50: times(.waits.p50), p99: times(.waits.p99), "p99.9": times(.waits."p99.9"),
+           iops: times([.flows[].iops] | add), gb_per_s: times([.flows[].gb_per_s] | add)
+         } end)}
     ]
   }

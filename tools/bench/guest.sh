@@ -1,21 +1,18 @@
 #!/bin/bash
-# guest.sh READS REPEATS MODE...: what a guest of bench.sh does.
+# guest.sh READS REPEATS MODE...: what a guest of bench.sh does. host.sh has the same
+# done on the machine that it is on: what differs there is what it sets and replaces.
 #
-# MODE is stock, unhinted or hinted, a slash, and the drive's rq_affinity. Each
-# workload of cprovbench is run in each mode, REPEATS times, as a region of the
-# coherence instrument; swap has two. The port cprov.out gets lines of JSON: one on
-# the machine, and one for each run.
+# MODE is stock, unhinted, hinted or polled, which is stock with rings that poll, a
+# slash, and the drive's rq_affinity. Each workload of cprovbench is run in each mode,
+# REPEATS times, as a region of the coherence instrument; swap has two. The port
+# cprov.out gets lines of JSON: one on the machine, and one for each run.
 set -euo pipefail
-# shellcheck source=tools/common/count.sh
-. /lib/cprov/count.sh
-
-reads=$1 repeats=$2
-shift 2
 
 drive=/dev/disk/by-serial/bench
-disk=$(basename "$(readlink -f "$drive")")
+said=/tmp/cprovbench.said
 module=/lib/cprov/completion_provenance.ko
-exec {out}>/dev/virtio-ports/cprov.out
+# The mode that what takes no hints is run in, and the rq_affinity that all is run with.
+baseline=stock usual=1
 region=0
 
 # consumers near|far: CPUs that share a cache with the interrupt, without being its
@@ -34,53 +31,156 @@ consumers()
 	done | paste -s -d , -
 }
 
-# run MODE RQ_AFFINITY WORKLOAD RING OPTION...
+# sq_cpu near|far: a CPU for the SQ thread, that shares a cache with the consumer,
+# without being its own, or that does not; and not the interrupt's.
+sq_cpu()
+{
+	local cpu where
+
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		[[ $cpu != "${cpus%%[,-]*}" && $cpu != "$(irq_cpu "$disk" 2>/dev/null)" ]] || continue
+		where=far
+		[[ $(last_level_cache "$cpu") != "$(last_level_cache "${cpus%%[,-]*}")" ]] || where=near
+		[[ $where != "$1" ]] || { echo "$cpu"; return; }
+	done
+}
+
+queues()
+{
+	find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l
+}
+
+set_rq_affinity()
+{
+	echo "$1" >"/sys/block/$disk/queue/rq_affinity"
+}
+
+# how_long WORKLOAD: the options of cprovbench that say so. A step of swap is a tensor,
+# of 16 reads here.
+how_long()
+{
+	local steps=$((reads + 101))
+
+	[[ $1 != swap ]] || steps=$((steps / 16))
+	printf '%s\n' --ios "$steps" --region "$region"
+}
+
+# After each run.
+ran()
+{
+	:
+}
+
+# run MODE RQ_AFFINITY WORKLOAD RING OPTION...: the first word of RING is cprovbench's,
+# the others tell cases apart.
 run()
 {
-	local mode=$1 rq_affinity=$2 workload=$3 ring=$4 hints=off result
+	local mode=$1 rq_affinity=$2 workload=$3 ring=$4 hints=off status=0 result
+	local -a length
 	shift 4
 
 	[[ $mode != hinted ]] || hints=need
-	result=$(cprovbench --json --hints "$hints" --budget 60000000 --cpus "$cpus" --ring "$ring" \
-		--ios $((reads + 101)) --region "$region" "$@" "$workload" "$drive")
-	printf '{"mode":"%s","rq_affinity":%d,"consumer":"%s","region":%d,"result":%s}\n' \
-		"$mode" "$rq_affinity" "$consumer" "$region" "$result" >&"$out"
+	mapfile -t length < <(how_long "$workload")
+	result=$(cprovbench --json --hints "$hints" --budget 60000000 --cpus "$cpus" --ring "${ring%% *}" \
+		"${length[@]}" "${verify[@]}" "$@" "$workload" "$drive" 2>"$said") || status=$?
+	# 3: there is no such ring here; wrong data are in the result.
+	if ((status == 3)); then
+		jq -c -R -s --arg mode "$mode" --arg workload "$workload" --arg ring "$ring" \
+			'{missing: (rtrimstr("\n") | ltrimstr("cprovbench: ")), $mode, $workload, $ring}' <"$said" >&"$out"
+		ran
+		return
+	fi
+	cat "$said" >&2
+	((status <= 1)) || return "$status"
+	printf '{"mode":"%s","rq_affinity":%s,"consumer":"%s","ring":"%s","region":%d,"result":%s}\n' \
+		"$mode" "$rq_affinity" "$consumer" "$ring" "$region" "$result" >&"$out"
 	region=$((region + 1))
 	[[ $workload != swap ]] || region=$((region + 1))
+	ran
+}
+
+# Rings whose completions nobody interrupts for. They need a queue of their own.
+run_polled()
+{
+	local ring
+
+	for ring in iopoll hybrid; do
+		run "$1" "$2" chase "$ring"
+	done
+}
+
+# run_rings MODE RQ_AFFINITY: what there is besides a default ring.
+run_rings()
+{
+	local ring where cpu
+
+	for ring in coop defer passthrough; do
+		run "$1" "$2" chase "$ring"
+	done
+	for where in near far; do
+		cpu=$(sq_cpu "$where")
+		[[ -z $cpu ]] || run "$1" "$2" chase "sqpoll $where" --sq-cpu "$cpu"
+	done
+	[[ $1 == "$baseline" ]] || return 0
+	run "$1" "$2" chase libaio
+	run "$1" "$2" chase pread
+	run "$1" "$2" chase 'pread x4' --threads 4
 }
 
 run_mode()
 {
-	local mode=$1 rq_affinity=$2 ring
+	local mode=$1 rq_affinity=$2 workload
 
-	echo "$rq_affinity" >"/sys/block/$disk/queue/rq_affinity"
+	set_rq_affinity "$rq_affinity"
+	if [[ $mode == polled ]]; then
+		run_polled "$baseline" "$rq_affinity"
+		return
+	fi
 	# Stock may think that near is good enough.
 	if [[ -n $near ]]; then
 		cpus=$near consumer=near run "$mode" "$rq_affinity" chase default
 	fi
 	run "$mode" "$rq_affinity" chase default
-	# What stock has to offer besides is tried once, with its own default.
-	[[ $rq_affinity == 1 ]] || return 0
-	for ring in coop defer sqpoll; do
-		run "$mode" 1 chase "$ring"
-	done
-	[[ $mode != stock ]] || run stock 1 chase pread
-	run "$mode" 1 swap default --tensor 1M --block 64K --ios $(((reads + 101) / 16))
-	for ring in mixed handoff migrate; do
-		run "$mode" 1 "$ring" default
+	run_rings "$mode" "$rq_affinity"
+	# The other workloads are tried with what stock does by default.
+	[[ $rq_affinity == "$usual" ]] || return 0
+	run "$mode" "$rq_affinity" peak default --depth 32
+	run "$mode" "$rq_affinity" swap default --tensor 1M --block 64K
+	for workload in mixed handoff migrate; do
+		run "$mode" "$rq_affinity" "$workload" default
 	done
 }
 
-[[ ! -e $module ]] || insmod "$module"
-near=$(consumers near) cpus=$(consumers far) consumer=far
-[[ -n $cpus ]] || { echo 'this machine has one cache'; exit 1; }
-# Where each CPU has a queue, and an interrupt, nobody is near another's.
-(($(find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l) < $(nproc))) || near=
-cprovbench --prepare --ios 200 --hints off --cpus "$cpus" chase "$drive" >/dev/null
-printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"consumers":"%s"}}\n' "$(uname -r)" "$(nproc)" \
-	"$(find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l)" "$cpus" >&"$out"
-for ((n = 0; n < repeats; n++)); do
-	for mode; do
-		run_mode "${mode%/*}" "${mode#*/}"
+run_modes()
+{
+	local n mode
+
+	for ((n = 0; n < repeats; n++)); do
+		for mode; do
+			run_mode "${mode%/*}" "${mode#*/}"
+		done
 	done
-done
+}
+
+main()
+{
+	reads=$1 repeats=$2
+	shift 2
+	# shellcheck source=tools/common/count.sh
+	. /lib/cprov/count.sh
+	exec {out}>/dev/virtio-ports/cprov.out
+	disk=$(basename "$(readlink -f "$drive")")
+	verify=()
+	[[ ! -e $module ]] || insmod "$module"
+	near=$(consumers near) cpus=$(consumers far) consumer=far
+	[[ -n $cpus ]] || { echo 'this machine has one cache'; exit 1; }
+	# Where each CPU has a queue, and an interrupt, nobody is near another's.
+	(($(queues) < $(nproc))) || near=
+	cprovbench --prepare --ios 200 --hints off --cpus "$cpus" chase "$drive" >/dev/null
+	printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"consumers":"%s"}}\n' "$(uname -r)" "$(nproc)" \
+		"$(queues)" "$cpus" >&"$out"
+	run_modes "$@"
+}
+
+# host.sh sources it.
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"

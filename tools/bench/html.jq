@@ -9,7 +9,7 @@ def tick: (if . <= 0 then 1 else . end) / 6
   | (log10 | floor | exp10) as $base
   | . / $base | (if . <= 1 then 1 elif . <= 2 then 2 elif . <= 5 then 5 else 10 end) * $base;
 
-# Bars: [{label, median, min, max, mode}], what they are of, and their unit.
+# Bars: [{label, median, min, max, mode, note}], what they are of, and their unit.
 def bars($unit):
   . as $rows
   | ([.[].max] | max) as $max
@@ -18,7 +18,7 @@ def bars($unit):
   | 260 as $left | 640 as $width | 18 as $row
   | ($rows | length * $row) as $height
   | def x: $left + . / $full * $width | . * 10 | round / 10;
-    "<svg viewBox=\"0 0 \($left + $width + 90) \($height + 46)\" role=\"img\">",
+    "<svg viewBox=\"0 0 \($left + $width + 190) \($height + 46)\" role=\"img\">",
     (range(0; $full / $tick | floor + 1) | . * $tick
      | "<line x1=\"\(x)\" y1=\"0\" x2=\"\(x)\" y2=\"\($height)\" stroke=\"#ddd\"/>"
        + "<text x=\"\(x)\" y=\"\($height + 16)\" text-anchor=\"middle\">\(. * 1000 | round / 1000)</text>"),
@@ -27,7 +27,7 @@ def bars($unit):
      | "<text x=\"\($left - 6)\" y=\"\($y + 13)\" text-anchor=\"end\">\(.label | esc)</text>"
        + "<rect x=\"\($left)\" y=\"\($y + 3)\" width=\"\((.median | x) - $left)\" height=\"\($row - 6)\" fill=\"\(.mode | colour)\"/>"
        + "<line x1=\"\(.min | x)\" y1=\"\($y + $row / 2)\" x2=\"\(.max | x)\" y2=\"\($y + $row / 2)\" stroke=\"#000\" stroke-width=\"2\"/>"
-       + "<text x=\"\((.max | x) + 5)\" y=\"\($y + 13)\">\(.median)</text>"),
+       + "<text x=\"\((.max | x) + 5)\" y=\"\($y + 13)\">\(.median)\(.note // "")</text>"),
     "</svg>";
 
 def figure($title; $of; rows; $unit):
@@ -64,6 +64,19 @@ def lines($of; $unit):
     line("unhinted"; "unhinted" | colour), line("hinted"; "hinted" | colour), line("difference"; "#444"),
     "</svg>";
 
+# The cases of a guest, or of all guests of a topology, by what is done.
+def workloads: [.[].cases[]] | group_by([.workload, .phase, .consumer])[];
+def title: "\(.workload)\(if .phase != .workload then ", \(.phase)" else "" end)\(if .consumer == "near" then ", near the interrupt" else "" end)";
+def called: "\(.mode), \(.ring)\(if .rq_affinity then ", rq_affinity \(.rq_affinity)" else "" end)";
+# Times are kept in nanoseconds.
+def value($by): if $by | startswith("p") then "\(. / 100 | round / 10) µs" else . end;
+def scaled($by): map_values(. / $by * 10 | round / 10);
+
+# What the machine is that the times are of.
+def machine: "\(.kernel), \(.cpu // "unknown CPU")\(if .virtual then " (a virtual machine's)" else "" end), \(.cpus) CPUs, consumers on \(.consumers); "
+  + "\(.target), \(.bytes / 1048576 | floor) MiB\(if .filesystem then " on \(.filesystem)" else "" end), device \(.device // "unknown")\(if .model then " (\(.model))" else "" end), "
+  + "\(.queues // "?") queue(s), scheduler \(.scheduler // "?")\(if .verified then "" else "; data not verified" end)";
+
 def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted-in": 3, latency: 4,
   step_critical: 5, receipts: 6}[.];
 
@@ -73,17 +86,20 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
   + "table{border-collapse:collapse}td,th{border:1px solid #ccc;padding:.2em .6em;text-align:left}"
   + ".win{background:#dfd}.lose{background:#fdd}figure{margin:2em 0}</style>",
   "<h1>Completion provenance: what hints are worth</h1>",
-  "<p>\(.command | esc), \(.date), commit \(.commit | esc), host \(.host | esc). Everything ran in emulation, on QEMU \(.accelerator.qemu | esc), so there are no times here: counts only. "
-  + "Bars are medians, black lines reach from the least to the most of \(.repeats) repetitions of \(.reads) reads. How each count is made: Documentation/icount.rst and coherence.rst.</p>",
-  "<h2>Instructions</h2>",
-  (.icount as $i
-   | $i.cases | group_by([.device, .ring])[]
+  "<p>\(.command | esc), \(.date), commit \(.commit | esc), host \(.host | esc). "
+  + if .accelerator then "Everything ran in emulation, on QEMU \(.accelerator.qemu | esc), so there are no times here: counts only. "
+      + "Bars are medians, black lines reach from the least to the most of \(.repeats) repetitions of \(.reads) reads. How each count is made: Documentation/icount.rst and coherence.rst.</p>"
+    else "In no guest: times are this machine's, and nothing counted transfers. "
+      + "Bars are medians, black lines reach from the least to the most of \(.repeats) repetitions of \(.seconds) s.</p>" end,
+  (.icount // empty
+   | . as $i | "<h2>Instructions</h2>",
+   ($i.cases | group_by([.device, .ring])[]
    | first as $f
    | figure("\($f.device), ring \($f.ring)";
        "\($i.kernels.stock.kernel) and \($i.kernels.patched.kernel), \($i.compiler); \($i.topology); tcg, one thread, icount \($i.accelerator.icount); \($i.command)";
        (sort_by(.mode | mode_order)[]
         | {label: .mode, mode, median: .instructions, min: .medians[0], max: .medians[-1]});
-       "instructions per read of 4 KiB at depth 1")),
+       "instructions per read of 4 KiB at depth 1"))),
   (.growth // empty
    | . as $g
    | "<h2>How the cost grows</h2>",
@@ -92,20 +108,43 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
      ($g.curves[] | select(.points | length > 1)
       | "<figure><figcaption><b>\(.name | esc) on \(.device | esc)</b><br>\($g.kernel | esc), \($g.compiler | esc); CPUs: \([.points[].cpus] | unique | join(", ")); tcg, one thread, icount \($g.accelerator.icount | esc); \($g.command | esc), \($g.date | esc), commit \($g.commit | esc)</figcaption>",
         (.of as $of | .points | lines($of; "instructions per read")), "</figure>")),
-  "<h2>Line transfers between CPUs</h2>",
-  (.guests | group_by(.topology)[]
+  (select(.accelerator) | "<h2>Line transfers between CPUs</h2>",
+   "<p>Behind each bar its instructions per read: of all CPUs, so also of one that spins while it waits, as an SQ thread or who polls does. "
+   + "How long that is depends on the drive, and the emulator's is like no other.</p>"),
+  (.guests | map(select(.cases[0].per_read)) | group_by(.topology)[]
    | . as $g | first as $f
-   | [$g[].cases[]] | group_by([.workload, .phase, .consumer])[]
+   | workloads
    | first as $c
-   | figure("\($c.workload)\(if $c.phase != $c.workload then ", \($c.phase)" else "" end)\(if $c.consumer == "near" then ", near the interrupt" else "" end) in \($f.topology)";
-       "\([$g[].machine.kernel] | join(" and ")); \($f.machine.cpus) CPUs, \($f.machine.queues) queue(s), consumers on CPUs \($f.machine.consumers); tcg, a thread for each CPU; \($r.command)";
+   | figure("\($c | title) in \($f.topology)";
+       "\([$g[].machine.kernel] | unique | join(" and ")); \($f.machine.cpus) CPUs, \($f.machine.queues) queue(s), consumers on CPUs \($f.machine.consumers); tcg, a thread for each CPU; \($r.command)";
        (sort_by([.ring, (.mode | mode_order), .rq_affinity])[]
-        | {label: "\(.mode), \(.ring), rq_affinity \(.rq_affinity)", mode} + .per_read.transfers);
+        | {label: called, mode, note: " · \(.per_read.instructions.median | round) instr."} + .per_read.transfers);
        "line transfers per read")),
+  (.guests[] | select(.cases[0].times)
+   | .machine as $m
+   | "<h2>Times</h2>", "<p>\($m | machine | esc).</p>",
+     "<table><tr><th>workload<th>consumer<th>mode<th>ring<th>rq_affinity<th>p50 µs<th>p99 µs<th>p99.9 µs<th>reads/s<th>GB/s</tr>",
+     (.cases[] | .times as $t
+      | "<tr><td>\(title)<td>\(.consumer)<td>\(.mode)<td>\(.ring)<td>\(.rq_affinity // "?")"
+        + "<td>\($t.p50.median / 100 | round / 10)<td>\($t.p99.median / 100 | round / 10)<td>\($t."p99.9".median / 100 | round / 10)"
+        + "<td>\($t.iops.median | round)<td>\($t.gb_per_s.median * 1000 | round / 1000)</tr>"),
+     "</table>",
+     ([.] | workloads
+      | first as $c
+      | ("p50", "p99") as $what
+      | figure("\($c | title), \($what)"; "\($m | machine); \($r.command), \($r.date)";
+          (sort_by([.ring, (.mode | mode_order), .rq_affinity])[] | {label: called, mode} + (.times[$what] | scaled(1000)));
+          "microseconds until \(if ($c.workload == "swap") then "a tensor" else "a read" end) is there"))),
+  ([.guests[] | .topology as $topology | .missing[] + {$topology}] | select(. != [])
+   | "<h2>What there is not</h2><ul>",
+     (group_by([.ring, .why])[] | "<li>\(.[0].ring | esc): \(.[0].why | esc) (\([.[].topology] | unique | join(", ")))"), "</ul>"),
+  (if .verdicts == [] then "<p>This kernel takes no hints: there is nothing to compare.</p>" else
   "<h2>Where we win, where we tie, where we lose</h2>",
-  "<p>By line transfers per read, against the best that the stock kernel has to offer for the workload, over its rings and rq_affinity. "
-  + "A tie is where the repetitions overlap, or differ by no more than 2. In instructions hints always lose: see above.</p>",
-  "<table><tr><th>topology<th>workload<th>stock, default<th>best of stock<th>which is<th>hinted<th>ring<th>completed elsewhere<th>verdict</tr>",
-  (.verdicts | sort_by({win: 0, tie: 1, lose: 2}[.verdict])[]
-   | "<tr class=\"\(.verdict)\"><td>\(.topology)<td>\(.workload)<td>\(.stock)<td>\(.best)<td>\(.peer)<td>\(.hinted)<td>\(.ring)<td>\(.remote_ratio)<td>\(.verdict)</tr>"),
-  "</table></html>"
+  "<p>Against the best that the stock kernel has to offer for the workload, over its rings and rq_affinity: of those that sleep while they wait, and, as \"spinning\", of those that burn a CPU. "
+  + "A tie is where the repetitions overlap, or the medians differ by no more than 2 transfers, or else by 3 %. What a result costs is in the column of instructions, ours as a multiple of those of stock's best; a hint by itself always costs some: see above.</p>",
+  "<table><tr><th>topology<th>workload<th>ours<th>by<th>stock, default<th>best of stock<th>which is<th>ours<th>ring<th>completed elsewhere<th>instructions<th>verdict</tr>",
+  (.verdicts | sort_by({win: 0, tie: 1, lose: 2}[.verdict])[] | . as $v
+   | "<tr class=\"\(.verdict)\"><td>\(.topology)<td>\(.workload)<td>\(.mode)<td>\(.by)<td>\(.stock | value($v.by))<td>\(.best | value($v.by))<td>\(.peer)<td>\(.ours | value($v.by))<td>\(.ring)<td>\(.remote_ratio)"
+     + "<td>\(if .instructions then "×\(.instructions.ratio)" else "" end)<td>\(.verdict)</tr>"),
+  "</table>" end),
+  "</html>"

@@ -1,11 +1,27 @@
-# jq -r -f table.jq REPORT: where we win, tie and lose, for people.
+# jq -r -f table.jq REPORT: where we win, tie and lose, for people; and, of a machine that
+# is no guest, the times.
 
 def pad($n): tostring | " " * ([0, $n - length] | max) + .;
 def rpad($n): tostring | . + " " * ([0, $n - length] | max);
+def microseconds: . / 100 | round / 10;
+def value($by): if . == null then "-" elif $by | startswith("p") then microseconds else . end;
 
-"line transfers between CPUs per read; medians; the best of stock is over its rings and rq_affinity",
-("topology" | rpad(16)) + ("workload" | rpad(20)) + ("stock" | pad(8)) + ("best" | pad(8)) + "  "
-  + ("which is" | rpad(24)) + ("hinted" | pad(8)) + "  " + ("ring" | rpad(8)) + "  verdict",
-(.verdicts[]
- | (.topology | rpad(16)) + (.workload | rpad(20)) + (.stock | pad(8)) + (.best | pad(8)) + "  "
-   + (.peer | rpad(24)) + (.hinted | pad(8)) + "  " + (.ring | rpad(8)) + "  " + .verdict)
+(.guests[] | select(.cases[0].times)
+ | "medians of the repetitions; of swap the microseconds are those of a tensor",
+   ("workload" | rpad(20)) + ("consumer" | rpad(10)) + ("mode" | rpad(10)) + ("ring" | rpad(13)) + ("rq_affinity" | rpad(12))
+     + ("p50 us" | pad(10)) + ("p99 us" | pad(10)) + ("p99.9 us" | pad(10)) + ("reads/s" | pad(10)) + ("GB/s" | pad(9)),
+   (.cases[]
+    | (if .phase == .workload then .workload else "\(.workload), \(.phase)" end | rpad(20))
+      + (.consumer | rpad(10)) + (.mode | rpad(10)) + (.ring | rpad(13)) + (.rq_affinity // "-" | rpad(12))
+      + (.times.p50.median | microseconds | pad(10)) + (.times.p99.median | microseconds | pad(10))
+      + (.times."p99.9".median | microseconds | pad(10)) + (.times.iops.median | round | pad(10))
+      + (.times.gb_per_s.median | . * 1000 | round / 1000 | pad(9))),
+   ""),
+(select(.verdicts != [])
+ | "ours against the best of stock, over its rings and rq_affinity; per read, or microseconds; medians; instructions: ours to its",
+   ("topology" | rpad(16)) + ("workload" | rpad(20)) + ("ours" | rpad(9)) + ("by" | rpad(13)) + ("stock" | pad(9)) + ("best" | pad(9)) + "  "
+     + ("which is" | rpad(27)) + ("ours" | pad(9)) + "  " + ("ring" | rpad(12)) + ("instr." | pad(7)) + "  verdict"),
+(.verdicts[] | . as $v
+ | (.topology | rpad(16)) + (.workload | rpad(20)) + (.mode | rpad(9)) + (.by | rpad(13)) + (.stock | value($v.by) | pad(9)) + (.best | value($v.by) | pad(9)) + "  "
+   + (.peer | rpad(27)) + (.ours | value($v.by) | pad(9)) + "  " + (.ring | rpad(12)) + (.instructions.ratio // "-" | pad(7)) + "  " + .verdict),
+([.guests[].missing[]] | unique_by([.ring, .why])[] | "\(.ring): \(.why)")
