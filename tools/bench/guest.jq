@@ -18,15 +18,16 @@ def waits: .tensor.complete_ns // .flows[0].latency_ns;
        | . as $run
        | (.result.phases | to_entries[]) as {key: $n, value: $phase}
        | {mode, rq_affinity, consumer, workload: .result.workload, phase: $phase.name, ring,
+          threads: .result.threads,
           counts: $regions["\($run.region + $n)"],
           flows: $phase.flows, waits: ($phase | waits),
           wrong: ([$phase.flows[].wrong] | add)}]
-      | group_by([.workload, .phase, .consumer, .ring, .mode, .rq_affinity])[]
+      | group_by([.workload, .phase, .consumer, .threads, .ring, .mode, .rq_affinity])[]
       | . as $repeats
       | def per_read(f): [$repeats[] | .counts | f / .units | . * 100 | round / 100] | spread;
         def times(f): [$repeats[] | f] | spread;
       first
-      | {workload, phase, consumer, ring, mode, rq_affinity,
+      | {workload, phase, consumer, threads, ring, mode, rq_affinity,
          repeats: ($repeats | length),
          reads: (.counts.units // ([.flows[].ios] | add)),
          wrong: ([$repeats[].wrong] | add),

@@ -121,10 +121,11 @@ run_rings()
 		cpu=$(sq_cpu "$where")
 		[[ -z $cpu ]] || run "$1" "$2" chase "sqpoll $where" --sq-cpu "$cpu"
 	done
+	run "$1" "$2" chase default --threads 4
 	[[ $1 == "$baseline" ]] || return 0
 	run "$1" "$2" chase libaio
 	run "$1" "$2" chase pread
-	run "$1" "$2" chase 'pread x4' --threads 4
+	run "$1" "$2" chase pread --threads 4
 }
 
 run_mode()

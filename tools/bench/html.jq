@@ -65,8 +65,8 @@ def lines($of; $unit):
     "</svg>";
 
 # The cases of a guest, or of all guests of a topology, by what is done.
-def workloads: [.[].cases[]] | group_by([.workload, .phase, .consumer])[];
-def title: "\(.workload)\(if .phase != .workload then ", \(.phase)" else "" end)\(if .consumer == "near" then ", near the interrupt" else "" end)";
+def workloads: [.[].cases[]] | group_by([.workload, .phase, .consumer, .threads])[];
+def title: "\(.workload)\(if .phase != .workload then ", \(.phase)" else "" end)\(if .consumer == "near" then ", near the interrupt" else "" end)\(if .threads > 1 then ", \(.threads) threads" else "" end)";
 def called: "\(.mode), \(.ring)\(if .rq_affinity then ", rq_affinity \(.rq_affinity)" else "" end)";
 # Times are kept in nanoseconds.
 def value($by): if $by | startswith("p") then "\(. / 100 | round / 10) µs" else . end;

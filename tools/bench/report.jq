@@ -2,7 +2,8 @@
 # each workload: ours against the best that stock has to offer for it.
 
 def name: "\(.workload)" + (if .phase != .workload then ", \(.phase)" else "" end)
-  + (if .consumer == "near" then ", near" else "" end);
+  + (if .consumer == "near" then ", near" else "" end)
+  + (if .threads > 1 then " x\(.threads)" else "" end);
 # Who burns a CPU while it waits, which no transfer shows.
 def spins: .ring | startswith("sqpoll") or IN("iopoll", "hybrid");
 def value($by): (.per_read // .times)[$by];
@@ -41,8 +42,8 @@ def compare($topology; $workload; $by; $ours; $peers; $usual):
       | [.[].cases[]] as $cases
       # A patched machine without hints is what comes closest to stock on itself.
       | (if any($cases[]; .mode == "stock") then "stock" else "unhinted" end) as $baseline
-      | ($cases | map([.workload, .phase, .consumer]) | unique[]) as [$workload, $phase, $consumer]
-      | [$cases[] | select(.workload == $workload and .phase == $phase and .consumer == $consumer)] as $here
+      | ($cases | map([.workload, .phase, .consumer, .threads]) | unique[]) as [$workload, $phase, $consumer, $threads]
+      | [$cases[] | select(.workload == $workload and .phase == $phase and .consumer == $consumer and .threads == $threads)] as $here
       | ($here | first | name) as $name
       | [$here[] | select(.mode == $baseline)] as $stock
       | ([$stock[] | select(.ring == "default")] | map(select(.rq_affinity == 1)) + . | first) as $usual

@@ -11,7 +11,7 @@ def value($by): if . == null then "-" elif $by | startswith("p") then microsecon
    ("workload" | rpad(20)) + ("consumer" | rpad(10)) + ("mode" | rpad(10)) + ("ring" | rpad(13)) + ("rq_affinity" | rpad(12))
      + ("p50 us" | pad(10)) + ("p99 us" | pad(10)) + ("p99.9 us" | pad(10)) + ("reads/s" | pad(10)) + ("GB/s" | pad(9)),
    (.cases[]
-    | (if .phase == .workload then .workload else "\(.workload), \(.phase)" end | rpad(20))
+    | ((if .phase == .workload then .workload else "\(.workload), \(.phase)" end) + (if .threads > 1 then " x\(.threads)" else "" end) | rpad(20))
       + (.consumer | rpad(10)) + (.mode | rpad(10)) + (.ring | rpad(13)) + (.rq_affinity // "-" | rpad(12))
       + (.times.p50.median | microseconds | pad(10)) + (.times.p99.median | microseconds | pad(10))
       + (.times."p99.9".median | microseconds | pad(10)) + (.times.iops.median | round | pad(10))
