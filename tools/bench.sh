@@ -5,6 +5,7 @@
 # (Documentation/bench.rst).
 #
 #   QUICK=1   two topologies instead of three, fewer reads, and nothing grows
+#   HOST=1    on this machine and its kernel instead, in no guest, for times: host.sh
 #
 # STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
 # of building any. BENCH_READS is how many reads are counted in each run (1000, or
@@ -19,6 +20,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/steps.sh
 . "$tools/steps.sh"
 die_with_parent "$@"
+
+[[ -z ${HOST:-} ]] || exec "$tools/bench/host.sh"
 
 dir=$CPROV_TOP/build/bench
 topologies=(one-queue-2llc queue-per-cpu)

@@ -1,0 +1,247 @@
+#!/bin/bash
+# host.sh: the workloads of bench.sh on this machine and its kernel, in no guest: here
+# times are what they seem, and nothing counts transfers. `make bench HOST=1`.
+#
+# BENCH_TARGET   file or block device to read; it is written to only with
+#                BENCH_PREPARE=1, which puts the pattern that is verified over ALL that
+#                is in it. Default: a file in build/bench, removed afterwards.
+# BENCH_CPUS     CPUs of the consumers, such as 2,3. Default: those that do not share
+#                a cache with the interrupt of an NVMe drive that has one queue for
+#                several CPUs, and otherwise all
+# BENCH_SECONDS  of each run (5, or 1 with QUICK=1)
+# BENCH_REPEATS  runs of each case (3)
+#
+# Each mode that the kernel has: on a stock one that is stock; on one with hints, and the
+# policy loaded, unhinted and hinted. rq_affinity is tried as 0, 1 and 2 where the target
+# is a block device and this is root, and put back.
+#
+# Exit status: 0 all data were right, 1 some were not, 2 nothing was measured.
+set -euo pipefail
+bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tools=${bench%/*}
+# shellcheck source=tools/vm/lib.sh
+. "$tools/vm/lib.sh"
+die_with_parent "$@"
+# shellcheck source=tools/bench/guest.sh
+. "$bench/guest.sh"
+# shellcheck source=tools/common/count.sh
+. "$tools/common/count.sh"
+
+dir=$CPROV_TOP/build/bench
+policy=/sys/module/completion_provenance
+PATH=$dir:$PATH
+seconds=${BENCH_SECONDS:-$([[ -n ${QUICK:-} ]] && echo 1 || echo 5)}
+repeats=${BENCH_REPEATS:-3}
+target=${BENCH_TARGET:-}
+undo=()
+
+cleanup()
+{
+	local command
+
+	for command in "${undo[@]}"; do
+		eval "$command"
+	done
+}
+
+need_tools()
+{
+	local header
+
+	type -P cc make jq findmnt >/dev/null || die "cc, make, jq or findmnt is missing" "PATH" \
+		"apt-get install build-essential jq util-linux"
+	for header in liburing.h libaio.h; do
+		cc -E -xc - <<<"#include <$header>" >/dev/null 2>&1 ||
+			die "the header $header is missing" "" "apt-get install liburing-dev libaio-dev"
+	done
+}
+
+# ---- what is read ----
+
+try()
+{
+	cprovbench --ios 1 --ring pread --hints off "$@" chase "$target" >/dev/null
+}
+
+# Half of what is free, and no more than 1 GiB.
+make_target()
+{
+	local mib
+
+	mib=$(df --output=avail -m "$dir" | tail -n 1)
+	mib=$((mib / 2 < 1024 ? mib / 2 : 1024))
+	((mib >= 64)) || die "there is no room for a file to read" "$dir" "BENCH_TARGET=FILE reads another"
+	target=$dir/target
+	undo+=("rm -f ${target@Q}")
+	truncate -s "${mib}M" "$target"
+	log "writing $mib MiB to $target"
+	try --prepare || die "the file cannot be read with O_DIRECT" "$target" "BENCH_TARGET=FILE reads another"
+}
+
+find_target()
+{
+	verify=()
+	if [[ -z $target ]]; then
+		make_target
+		return
+	fi
+	[[ -f $target || -b $target ]] || die "BENCH_TARGET is no file and no block device" "$target"
+	if [[ ${BENCH_PREPARE:-} == 1 ]]; then
+		log "writing the pattern over all that is in $target"
+		try --prepare || die "the pattern could not be written" "$target"
+	elif ! try 2>/dev/null; then
+		try --no-verify || die "BENCH_TARGET cannot be read" "$target"
+		log "$target has not the pattern: data are not verified; BENCH_PREPARE=1 writes it, OVER ALL that is there"
+		verify=(--no-verify)
+	fi
+}
+
+# The disk that the target is on, or nothing; a partition's has its queue.
+find_disk()
+{
+	local device=$target path
+
+	[[ -b $target ]] || device=$(findmnt -n -v -o SOURCE -T "$target")
+	path=$(readlink -f "/sys/class/block/$(basename "$(readlink -f "$device")")")
+	[[ ! -e $path/partition ]] || path=${path%/*}
+	[[ ! -e $path/queue ]] || disk=${path##*/}
+}
+
+# ---- what is tried ----
+
+set_rq_affinity()
+{
+	[[ $1 == null || $1 == "$(cat "$rq_affinity_file")" ]] || echo "$1" >"$rq_affinity_file"
+}
+
+# A file's device is not ours to tune: others may use it.
+find_modes()
+{
+	local -a others=()
+
+	rq_affinity_file=/sys/block/$disk/queue/rq_affinity
+	usual=null
+	[[ -z $disk || ! -r $rq_affinity_file ]] || usual=$(cat "$rq_affinity_file")
+	if [[ $usual != null && -b $target && -w $rq_affinity_file ]]; then
+		undo+=("echo $usual >$rq_affinity_file")
+		mapfile -t others < <(printf '%s\n' 0 1 2 | grep -vx "$usual")
+	fi
+	baseline=stock
+	if cprovbench --ios 1 --hints need --no-verify chase "$target" >/dev/null 2>&1; then
+		[[ -e $policy ]] || die "this kernel takes hints, and no policy is loaded" "$policy" \
+			"insmod completion_provenance.ko, which make module builds"
+		baseline=unhinted
+	fi
+	modes=("$baseline/$usual" "${others[@]/#/$baseline/}" "polled/$usual")
+	[[ $baseline == stock ]] || modes+=("hinted/$usual")
+}
+
+find_consumers()
+{
+	near='' consumer=any
+	cpus=${BENCH_CPUS:-}
+	if [[ -z $cpus && $disk == nvme* ]] && (($(queues) < $(nproc))) && irq_cpu "$disk" >/dev/null 2>&1; then
+		cpus=$(consumers far) near=$(consumers near) consumer=far
+	fi
+	[[ -n $cpus ]] || cpus=$(taskset -cp $$ | sed 's/.*: //') near='' consumer=any
+}
+
+how_long()
+{
+	printf '%s\n' --seconds "$seconds"
+}
+
+ran()
+{
+	done_runs=$((done_runs + 1))
+	progress_update "$done_runs"
+}
+
+# How many runs that will be: the same loops, and nothing in them.
+count_runs()
+{
+	(
+		run() { echo; }
+		set_rq_affinity() { :; }
+		run_modes "${modes[@]}"
+	) | wc -l
+}
+
+# ---- what is said ----
+
+machine()
+{
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -c -n --arg kernel "$(uname -r)" --argjson cpus "$(nproc)" \
+		--argjson queues "$([[ -d /sys/block/$disk/mq ]] && queues || echo null)" --arg consumers "$cpus" \
+		--arg cpu "$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo | head -n 1)" \
+		--argjson virtual "$(grep -q '^flags.* hypervisor' /proc/cpuinfo && echo true || echo false)" \
+		--arg target "$(readlink -f "$target")" --argjson bytes "$(target_bytes)" --arg disk "$disk" \
+		--arg model "$(sed 's/ *$//' "/sys/block/$disk/device/model" 2>/dev/null || true)" \
+		--arg scheduler "$(sed 's/.*\[\(.*\)\].*/\1/' "/sys/block/$disk/queue/scheduler" 2>/dev/null || true)" \
+		--arg filesystem "$([[ -b $target ]] || findmnt -n -o FSTYPE -T "$target")" \
+		--argjson verified "$([[ ${#verify[@]} == 0 ]] && echo true || echo false)" \
+		'def known: if . == "" then null else . end;
+		 {machine: {$kernel, $cpus, $queues, $consumers, cpu: ($cpu | known), $virtual, $target, $bytes,
+		  device: ($disk | known), model: ($model | known), scheduler: ($scheduler | known),
+		  filesystem: ($filesystem | known), $verified}}'
+}
+
+target_bytes()
+{
+	if [[ -b $target ]]; then blockdev --getsize64 "$target"; else stat -L -c %s "$target"; fi
+}
+
+facts()
+{
+	local command='make bench HOST=1' name
+
+	for name in QUICK BENCH_TARGET BENCH_PREPARE BENCH_CPUS BENCH_SECONDS BENCH_REPEATS; do
+		[[ -z ${!name:-} ]] || command+=" $name=${!name}"
+	done
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -n --arg command "$command" --arg host "$(uname -sr), $(nproc) CPUs" --arg date "$(date -u +%FT%TZ)" \
+		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
+		--argjson seconds "$seconds" --argjson repeats "$repeats" \
+		'{schema: 2, $command, $date, $commit, $host, accelerator: null, reads: null, $seconds, $repeats,
+		  icount: null, growth: null}'
+}
+
+write_report()
+{
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -n -f "$bench/guest.jq" --arg topology host --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
+		jq -s --argjson facts "$(facts)" -f "$bench/report.jq" >"$dir/report.json.tmp"
+	mv "$dir/report.json.tmp" "$dir/report.json"
+	jq -r -f "$bench/html.jq" "$dir/report.json" >"$dir/report.html"
+	jq -r -f "$bench/table.jq" "$dir/report.json"
+	log "report: $dir/report.html, $dir/report.json"
+	jq -e '[.guests[].cases[]] | length > 0' "$dir/report.json" >/dev/null ||
+		die "nothing was measured" "$dir/report.json" "its list missing says why"
+	jq -e '[.guests[].cases[].wrong] | add == 0' "$dir/report.json" >/dev/null || {
+		log "data were wrong: $dir/report.json"
+		return 1
+	}
+}
+
+main_on_host()
+{
+	need_tools
+	mkdir -p "$dir"
+	make -s -C "$tools/cprovbench" OUT="$dir" || die "cprovbench does not build" "$tools/cprovbench"
+	rm -f "$dir"/host.said "$dir"/report.*
+	trap cleanup EXIT
+	find_target
+	drive=$target said=$dir/host.messages disk='' done_runs=0
+	find_disk
+	find_modes
+	find_consumers
+	exec {out}>"$dir/host.said"
+	machine >&"$out"
+	progress_start 'runs' "$(count_runs)"
+	run_modes "${modes[@]}"
+	progress_end
+	write_report
+}
+
+main_on_host
