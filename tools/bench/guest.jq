@@ -8,8 +8,12 @@ def total($what): [.vcpus[][$what]] | add;
 
 # What the consumer waits for: a tensor, where there are some, or the first flow's reads.
 def waits: .tensor.complete_ns // .flows[0].latency_ns;
-([$counted[] | select(has("region"))] | INDEX(.region)) as $regions
-| {
+# In the order in which they were measured, by numbers that come round: see guest.sh.
+[$counted[] | select(has("region"))] as $regions
+| def counted($nth; $region):
+    if $regions == [] then null
+    else $regions[$nth] | if .region == $region then . else error("\($topology): run \($nth) was not counted") end end;
+  {
     topology: $topology,
     machine: ($said | map(.machine // empty) | first),
     missing: ([$said[] | select(.missing) | {workload, ring, mode, why: .missing}] | unique),
@@ -19,7 +23,7 @@ def waits: .tensor.complete_ns // .flows[0].latency_ns;
        | (.result.phases | to_entries[]) as {key: $n, value: $phase}
        | {mode, rq_affinity, consumer, workload: .result.workload, phase: $phase.name, ring,
           threads: .result.threads,
-          counts: $regions["\($run.region + $n)"],
+          counts: counted($run.region + $n; $run.region % 60 + $n),
           flows: $phase.flows, waits: ($phase | waits),
           wrong: ([$phase.flows[].wrong] | add)}]
       | group_by([.workload, .phase, .consumer, .threads, .ring, .mode, .rq_affinity])[]

@@ -13,6 +13,7 @@ said=/tmp/cprovbench.said
 module=/lib/cprov/completion_provenance.ko
 # The mode that what takes no hints is run in, and the rq_affinity that all is run with.
 baseline=stock usual=1
+# All that are measured, in their order. The instrument has 64, so they come round.
 region=0
 
 # consumers near|far: CPUs that share a cache with the interrupt, without being its
@@ -62,7 +63,7 @@ how_long()
 	local steps=$((reads + 101))
 
 	[[ $1 != swap ]] || steps=$((steps / 16))
-	printf '%s\n' --ios "$steps" --region "$region"
+	printf '%s\n' --ios "$steps" --region $((region % 60))
 }
 
 # After each run.
@@ -106,6 +107,7 @@ run_polled()
 
 	for ring in iopoll hybrid; do
 		run "$1" "$2" chase "$ring"
+		run "$1" "$2" peak "$ring" --depth 32
 	done
 }
 

@@ -54,8 +54,9 @@ def compare($topology; $workload; $by; $ours; $peers; $usual):
         compare($topology; $name + ", spinning"; $by; $hinted; $stock | map(select(spins)); $usual),
         # Nobody waits for one read there: it is the work that counts, also of who gives no hints.
         (select($workload == "peak" and $by == "transfers")
-         | compare($topology; $name; "instructions"; $hinted; $stock; $usual),
+         | ($stock | map(select(spins | not))) as $sleep
+         | compare($topology; $name; "instructions"; $hinted; $sleep; $usual),
            ([$here[] | select(.mode == "unhinted")] as $unhinted
-            | compare($topology; $name; "transfers", "instructions"; $unhinted; $stock; $usual)))
+            | compare($topology; $name; "transfers", "instructions"; $unhinted; $sleep; $usual)))
     ]
   }

@@ -230,10 +230,13 @@ static void mark_read(struct bench *b)
 	if (b->region < 0)
 		return;
 	nth = b->done++;
-	if (nth == MARK_AFTER)
+	if (nth == MARK_AFTER) {
+		/* There are few regions: it may have been another run's. */
+		coherence_reset((unsigned int)b->region);
 		coherence_begin((unsigned int)b->region);
-	else if (nth > MARK_AFTER && !b->marked)
+	} else if (nth > MARK_AFTER && !b->marked) {
 		coherence_unit((unsigned int)b->region);
+	}
 }
 
 /* Before anything is torn down, by the first thread that is through. */
