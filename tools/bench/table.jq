@@ -8,10 +8,10 @@ def value($by): if . == null then "-" elif $by | startswith("p") then microsecon
 
 (.guests[] | select(.cases[0].times)
  | "medians of the repetitions; of swap the microseconds are those of a tensor",
-   ("workload" | rpad(20)) + ("consumer" | rpad(10)) + ("mode" | rpad(10)) + ("ring" | rpad(13)) + ("rq_affinity" | rpad(12))
+   ("workload" | rpad(28)) + ("consumer" | rpad(10)) + ("mode" | rpad(10)) + ("ring" | rpad(13)) + ("rq_affinity" | rpad(12))
      + ("p50 us" | pad(10)) + ("p99 us" | pad(10)) + ("p99.9 us" | pad(10)) + ("reads/s" | pad(10)) + ("GB/s" | pad(9)),
    (.cases[]
-    | ((if .phase == .workload then .workload else "\(.workload), \(.phase)" end) + (if .threads > 1 then " x\(.threads)" else "" end) | rpad(20))
+    | ((if .phase == .workload then .workload else "\(.workload), \(.phase)" end) + (if .threads > 1 then " x\(.threads)" else "" end) | rpad(28))
       + (.consumer | rpad(10)) + (.mode | rpad(10)) + (.ring | rpad(13)) + (.rq_affinity // "-" | rpad(12))
       + (.times.p50.median | microseconds | pad(10)) + (.times.p99.median | microseconds | pad(10))
       + (.times."p99.9".median | microseconds | pad(10)) + (.times.iops.median | round | pad(10))
@@ -19,9 +19,9 @@ def value($by): if . == null then "-" elif $by | startswith("p") then microsecon
    ""),
 (select(.verdicts != [])
  | "ours against the best of stock, over its rings and rq_affinity; per read, or microseconds; medians; instructions: ours to its",
-   ("topology" | rpad(16)) + ("workload" | rpad(20)) + ("ours" | rpad(9)) + ("by" | rpad(13)) + ("stock" | pad(9)) + ("best" | pad(9)) + "  "
+   ("topology" | rpad(16)) + ("workload" | rpad(28)) + ("ours" | rpad(9)) + ("by" | rpad(13)) + ("stock" | pad(9)) + ("best" | pad(9)) + "  "
      + ("which is" | rpad(27)) + ("ours" | pad(9)) + "  " + ("ring" | rpad(12)) + ("instr." | pad(7)) + "  verdict"),
 (.verdicts[] | . as $v
- | (.topology | rpad(16)) + (.workload | rpad(20)) + (.mode | rpad(9)) + (.by | rpad(13)) + (.stock | value($v.by) | pad(9)) + (.best | value($v.by) | pad(9)) + "  "
+ | (.topology | rpad(16)) + (.workload | rpad(28)) + (.mode | rpad(9)) + (.by | rpad(13)) + (.stock | value($v.by) | pad(9)) + (.best | value($v.by) | pad(9)) + "  "
    + (.peer | rpad(27)) + (.ours | value($v.by) | pad(9)) + "  " + (.ring | rpad(12)) + (.instructions.ratio // "-" | pad(7)) + "  " + .verdict),
 ([.guests[].missing[]] | unique_by([.ring, .why])[] | "\(.ring): \(.why)")
