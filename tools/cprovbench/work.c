@@ -68,6 +68,21 @@ static void phase_init(struct phase *p)
 	hist_init(&p->complete);
 }
 
+/* The phase as a thread of it begins it: others may have counted already. */
+static void phase_begin(struct phase *own, const struct phase *p)
+{
+	unsigned int i;
+
+	memset(own, 0, sizeof(*own));
+	own->name = p->name;
+	own->nr_flows = p->nr_flows;
+	for (i = 0; i < p->nr_flows; i++) {
+		own->flows[i].name = p->flows[i].name;
+		own->flows[i].hint = p->flows[i].hint;
+	}
+	phase_init(own);
+}
+
 static void phase_add(struct phase *to, const struct phase *from)
 {
 	unsigned int i, j;
@@ -189,9 +204,8 @@ static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 	for (i = 0; i < b->opt.threads; i++) {
 		workers[i].b = b;
 		workers[i].phase = p;
-		workers[i].own = *p;
 		workers[i].nth = i;
-		phase_init(&workers[i].own);
+		phase_begin(&workers[i].own, p);
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			die("cannot start a thread");
 	}
