@@ -14,6 +14,7 @@
 #define BLOCK 4096U
 #define MAX_CPUS 256
 #define MAX_FLOWS 3
+#define MAX_PARTS 2
 #define MAX_THREADS 64
 #define NR_REASONS 64
 #define AIO_EVENTS 32
@@ -50,6 +51,7 @@ enum workload {
 	WORK_MIXED,
 	WORK_HANDOFF,
 	WORK_MIGRATE,
+	WORK_HOPS,
 	WORKLOADS,
 };
 
@@ -75,6 +77,7 @@ struct options {
 	const char *target, *label, *output;
 	int cpus[MAX_CPUS], nr_cpus;
 	unsigned int threads, depth, block, overlap, budget_us;
+	unsigned int beam, hops;
 	uint64_t ios, seconds, tensor;
 	int region, sq_cpu;
 	bool verify, prepare, json, receipts;
@@ -101,7 +104,7 @@ struct target {
 void target_open(struct target *tg, const struct options *opt);
 void target_prepare(const struct options *opt);
 bool block_is_right(const void *data, uint64_t block);
-uint64_t block_next(const void *data, uint64_t blocks);
+uint64_t block_link(const void *data, unsigned int nth);
 uint64_t scatter(uint64_t n);
 
 /* ---- device.c: the device below the target ---- */
@@ -168,14 +171,20 @@ struct request *aio_wait(struct lane *lane);
 
 /* ---- work.c ---- */
 
+/* What is done by several reads: a tensor, a hop, a query. */
+struct part {
+	const char *name;
+	struct hist
+		submit; /* handing its reads to the kernel, if that is alone */
+	struct hist complete; /* from its beginning until all of it is there */
+};
+
 struct phase {
 	const char *name;
 	struct flow flows[MAX_FLOWS];
-	unsigned int nr_flows;
+	struct part parts[MAX_PARTS];
+	unsigned int nr_flows, nr_parts;
 	uint64_t ns, steps;
-	struct hist submit; /* swap: handing a tensor's reads to the kernel */
-	struct hist complete; /* swap: from there until all of it is there */
-	bool tensors;
 };
 
 struct bench {

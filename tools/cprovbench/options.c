@@ -25,6 +25,8 @@ static const char usage[] =
 	"  mixed     on one ring: a chase, bulk reads and prefetches\n"
 	"  handoff   one thread submits, another consumes\n"
 	"  migrate   a chase whose thread moves between submission and completion\n"
+	"  hops      queries of a graph that is on the drive, as an index of vectors: a beam\n"
+	"            of nodes at a time, which say where the next ones are\n"
 	"\n"
 	"  -r, --ring KIND        default, coop, defer (DEFER_TASKRUN), sqpoll, iopoll,\n"
 	"                         hybrid (HYBRID_IOPOLL), passthrough (NVMe commands), or,\n"
@@ -34,13 +36,16 @@ static const char usage[] =
 	"      --no-receipts      do not ask the kernel how requests came back\n"
 	"  -c, --cpus LIST        CPUs to use, such as 0-3,8: threads are pinned to them in\n"
 	"                         turn; handoff consumes on the first, submits on the second\n"
-	"  -t, --threads N        of chase and migrate (default 1)\n"
+	"  -t, --threads N        of chase, migrate and hops (default 1)\n"
 	"  -s, --seconds N        run for so long (default 5)\n"
-	"  -n, --ios N            or until so many reads were begun; for swap, tensors\n"
+	"  -n, --ios N            or until so many reads were begun; for swap, tensors; for\n"
+	"                         hops, queries\n"
 	"  -b, --block BYTES      of a read (default 4096; swap: 131072)\n"
 	"  -d, --depth N          reads in flight of handoff (default 8) and peak (32)\n"
 	"      --tensor BYTES     of swap (default 4M)\n"
 	"      --overlap N        tensors that are submitted ahead (default 1)\n"
+	"      --beam N           nodes of hops that are read together (default 4)\n"
+	"      --hops N           of a query (default 8)\n"
 	"      --budget US        of the hints (default 0: the policy's)\n"
 	"      --no-verify        do not check the data\n"
 	"      --prepare          first write the pattern that is verified OVER ALL that is\n"
@@ -60,7 +65,7 @@ static const char usage[] =
 	"3 nor could it be: the kernel or the device has not what was asked for.\n";
 
 const char *const workload_names[] = { "chase",	  "peak",    "swap", "mixed",
-				       "handoff", "migrate", NULL };
+				       "handoff", "migrate", "hops", NULL };
 const char *const ring_names[] = { "default", "coop",	"defer",       "sqpoll",
 				   "iopoll",  "hybrid", "passthrough", "libaio",
 				   "pread",   NULL };
@@ -171,6 +176,18 @@ static void check_ring(const struct options *opt)
 		die("--sq-cpu is for --ring sqpoll: %s has no SQ thread", name);
 }
 
+static void check_hops(struct options *opt)
+{
+	if (opt->workload != WORK_HOPS && opt->beam)
+		die("--beam is for hops");
+	if (opt->workload != WORK_HOPS && opt->hops)
+		die("--hops is for hops");
+	if (!opt->beam)
+		opt->beam = 4;
+	if (!opt->hops)
+		opt->hops = 8;
+}
+
 static void check(struct options *opt)
 {
 	if (!opt->depth)
@@ -186,14 +203,17 @@ static void check(struct options *opt)
 	if (opt->tensor / opt->block * (opt->overlap + 1) > 4096)
 		die("a tensor, and those ahead of it, are more than 4096 reads");
 	if (opt->threads > 1 && opt->workload != WORK_CHASE &&
-	    opt->workload != WORK_MIGRATE)
-		die("--threads is for chase and migrate");
+	    opt->workload != WORK_MIGRATE && opt->workload != WORK_HOPS)
+		die("--threads is for chase, migrate and hops");
+	check_hops(opt);
 	check_ring(opt);
 }
 
 enum {
 	OPT_TENSOR = 256,
 	OPT_OVERLAP,
+	OPT_BEAM,
+	OPT_HOPS,
 	OPT_BUDGET,
 	OPT_NO_VERIFY,
 	OPT_NO_RECEIPTS,
@@ -215,6 +235,8 @@ static const struct option options[] = {
 	{ "depth", required_argument, NULL, 'd' },
 	{ "tensor", required_argument, NULL, OPT_TENSOR },
 	{ "overlap", required_argument, NULL, OPT_OVERLAP },
+	{ "beam", required_argument, NULL, OPT_BEAM },
+	{ "hops", required_argument, NULL, OPT_HOPS },
 	{ "budget", required_argument, NULL, OPT_BUDGET },
 	{ "no-verify", no_argument, NULL, OPT_NO_VERIFY },
 	{ "prepare", no_argument, NULL, OPT_PREPARE },
@@ -266,6 +288,12 @@ static void parse_option(struct options *opt, int c)
 	case OPT_OVERLAP:
 		opt->overlap =
 			(unsigned int)parse_number("overlap", optarg, 1, 64);
+		break;
+	case OPT_BEAM:
+		opt->beam = (unsigned int)parse_number("beam", optarg, 1, 64);
+		break;
+	case OPT_HOPS:
+		opt->hops = (unsigned int)parse_number("hops", optarg, 1, 4096);
 		break;
 	case OPT_BUDGET:
 		opt->budget_us = (unsigned int)parse_number("budget", optarg, 0,

@@ -147,11 +147,11 @@ static void put_phase(FILE *out, const struct bench *b, const struct phase *p)
 		put_flow(out, b, p, &p->flows[i]);
 	}
 	fputc(']', out);
-	if (p->tensors) {
-		fputs(",\"tensor\":{", out);
-		put_hist(out, "submit_ns", &p->submit);
+	for (i = 0; i < p->nr_parts; i++) {
+		fprintf(out, ",\"%s\":{", p->parts[i].name);
+		put_hist(out, "submit_ns", &p->parts[i].submit);
 		fputc(',', out);
-		put_hist(out, "complete_ns", &p->complete);
+		put_hist(out, "complete_ns", &p->parts[i].complete);
 		fputc('}', out);
 	}
 	fputc('}', out);
@@ -220,6 +220,16 @@ static void say_flow(FILE *out, const struct bench *b, const struct phase *p,
 	say_hist(out, "device done to ready", &f->ready);
 }
 
+static void say_part(FILE *out, const struct part *part)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), "submitting a %s", part->name);
+	say_hist(out, what, &part->submit);
+	snprintf(what, sizeof(what), "a %s complete", part->name);
+	say_hist(out, what, &part->complete);
+}
+
 static void put_text(FILE *out, const struct bench *b)
 {
 	unsigned int i, j;
@@ -240,10 +250,8 @@ static void put_text(FILE *out, const struct bench *b)
 		fprintf(out, "%s: %.3f s\n", p->name, (double)p->ns / 1e9);
 		for (j = 0; j < p->nr_flows; j++)
 			say_flow(out, b, p, &p->flows[j]);
-		if (p->tensors) {
-			say_hist(out, "submitting a tensor", &p->submit);
-			say_hist(out, "a tensor complete", &p->complete);
-		}
+		for (j = 0; j < p->nr_parts; j++)
+			say_part(out, &p->parts[j]);
 	}
 }
 

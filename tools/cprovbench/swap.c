@@ -24,7 +24,7 @@ static void tensor_submit(struct lane *lane, struct tensor *t,
 		lane_queue(lane, rq);
 	}
 	lane_submit(lane, 0);
-	hist_add(&phase->submit, now_ns() - t->begin_ns);
+	hist_add(&phase->parts[0].submit, now_ns() - t->begin_ns);
 }
 
 static void tensor_wait(struct lane *lane, struct tensor *t,
@@ -34,7 +34,8 @@ static void tensor_wait(struct lane *lane, struct tensor *t,
 		struct tensor *of = lane_wait(lane)->owner;
 
 		if (!--of->left)
-			hist_add(&phase->complete, now_ns() - of->begin_ns);
+			hist_add(&phase->parts[0].complete,
+				 now_ns() - of->begin_ns);
 	}
 }
 

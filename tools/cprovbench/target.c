@@ -29,7 +29,7 @@ uint64_t scatter(uint64_t n)
 	return n ^ n >> 31;
 }
 
-/* Word 0 is the block's number, word 1 says what to read next. */
+/* Word 0 is the block's number, the others say what to read next. */
 static uint64_t word(uint64_t block, size_t i)
 {
 	return i ? scatter(block * WORDS + i) : MAGIC ^ block;
@@ -46,9 +46,9 @@ bool block_is_right(const void *data, uint64_t block)
 	return true;
 }
 
-uint64_t block_next(const void *data, uint64_t blocks)
+uint64_t block_link(const void *data, unsigned int nth)
 {
-	return ((const uint64_t *)data)[1] % blocks;
+	return ((const uint64_t *)data)[1 + nth];
 }
 
 static uint64_t size_of(int fd, const char *path)

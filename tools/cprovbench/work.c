@@ -53,7 +53,7 @@ uint64_t after(const struct bench *b, const struct request *rq, uint64_t step)
 {
 	if (!b->target.patterned)
 		return place(b, step ^ rq->block << 20, rq->bytes);
-	return place(b, block_next(rq->buf, b->target.blocks), rq->bytes);
+	return place(b, block_link(rq->buf, 0), rq->bytes);
 }
 
 static void phase_init(struct phase *p)
@@ -64,8 +64,10 @@ static void phase_init(struct phase *p)
 		hist_init(&p->flows[i].latency);
 		hist_init(&p->flows[i].ready);
 	}
-	hist_init(&p->submit);
-	hist_init(&p->complete);
+	for (i = 0; i < p->nr_parts; i++) {
+		hist_init(&p->parts[i].submit);
+		hist_init(&p->parts[i].complete);
+	}
 }
 
 /* The phase as a thread of it begins it: others may have counted already. */
@@ -76,6 +78,7 @@ static void phase_begin(struct phase *own, const struct phase *p)
 	memset(own, 0, sizeof(*own));
 	own->name = p->name;
 	own->nr_flows = p->nr_flows;
+	own->nr_parts = p->nr_parts;
 	for (i = 0; i < p->nr_flows; i++) {
 		own->flows[i].name = p->flows[i].name;
 		own->flows[i].hint = p->flows[i].hint;
@@ -102,8 +105,10 @@ static void phase_add(struct phase *to, const struct phase *from)
 		hist_merge(&f->latency, &g->latency);
 		hist_merge(&f->ready, &g->ready);
 	}
-	hist_merge(&to->submit, &from->submit);
-	hist_merge(&to->complete, &from->complete);
+	for (i = 0; i < to->nr_parts; i++) {
+		hist_merge(&to->parts[i].submit, &from->parts[i].submit);
+		hist_merge(&to->parts[i].complete, &from->parts[i].complete);
+	}
 }
 
 static void *work(void *data)
@@ -123,6 +128,9 @@ static void *work(void *data)
 		break;
 	case WORK_SWAP:
 		swap(w);
+		break;
+	case WORK_HOPS:
+		hops(w);
 		break;
 	case WORK_MIXED:
 		mixed(w);
@@ -226,6 +234,11 @@ static void flow_init(struct bench *b, struct phase *p, const char *name,
 					strlen(b->opt.target));
 }
 
+static void add_part(struct phase *p, const char *name)
+{
+	p->parts[p->nr_parts++].name = name;
+}
+
 static struct phase *add_phase(struct bench *b, const char *name)
 {
 	struct phase *p = &b->phases[b->nr_phases++];
@@ -254,8 +267,14 @@ void run(struct bench *b)
 			  IO_LOCALITY_CLASS_LATENCY);
 		flow_init(b, add_phase(b, "overlapped"), "tensor",
 			  IO_LOCALITY_CLASS_LATENCY);
-		b->phases[0].tensors = true;
-		b->phases[1].tensors = true;
+		add_part(&b->phases[0], "tensor");
+		add_part(&b->phases[1], "tensor");
+		break;
+	case WORK_HOPS:
+		p = add_phase(b, "hops");
+		flow_init(b, p, "node", urgent);
+		add_part(p, "hop");
+		add_part(p, "query");
 		break;
 	case WORK_MIXED:
 		p = add_phase(b, "mixed");

@@ -27,6 +27,7 @@ void chase(struct worker *w, bool migrate);
 void peak(struct worker *w);
 void swap(struct worker *w);
 void mixed(struct worker *w);
+void hops(struct worker *w);
 void handoff(struct worker *w);
 
 #endif
