@@ -68,15 +68,15 @@ static void take_events(struct lane *lane)
 	lane->nr_taken = 0;
 }
 
-struct request *aio_wait(struct lane *lane)
+struct request *aio_take(struct lane *lane)
 {
 	const struct io_event *event;
-	uint64_t now;
+	struct request *rq;
 
 	if (lane->nr_taken == lane->nr_events)
 		take_events(lane);
-	now = now_ns();
 	event = &lane->events[lane->nr_taken++];
-	lane_done(lane, event->data, (long)event->res, now);
-	return event->data;
+	rq = event->data;
+	rq->res = (int)event->res;
+	return rq;
 }

@@ -12,6 +12,7 @@
 #include <libaio.h>
 
 #define BLOCK 4096U
+#define BULK_BYTES (32 * BLOCK)
 #define MAX_CPUS 256
 #define MAX_FLOWS 3
 #define MAX_PARTS 2
@@ -25,6 +26,10 @@ __attribute__((noreturn, format(printf, 1, 2))) void lacking(const char *fmt,
 uint64_t now_ns(void);
 void *allocate(size_t bytes);
 void pin(int cpu);
+
+struct bench;
+
+void roam(const struct bench *b);
 
 /* ---- hist.c: log-linear, as HdrHistogram's, which Debian 12 has not for C ---- */
 
@@ -52,6 +57,7 @@ enum workload {
 	WORK_HANDOFF,
 	WORK_MIGRATE,
 	WORK_HOPS,
+	WORK_DATABASE,
 	WORKLOADS,
 };
 
@@ -77,7 +83,7 @@ struct options {
 	const char *target, *label, *output;
 	int cpus[MAX_CPUS], nr_cpus;
 	unsigned int threads, depth, block, overlap, budget_us;
-	unsigned int beam, hops;
+	unsigned int beam, hops, workers;
 	uint64_t ios, seconds, tensor;
 	int region, sq_cpu;
 	bool verify, prepare, json, receipts;
@@ -134,11 +140,12 @@ struct request {
 	uint64_t block; /* of BLOCK bytes */
 	unsigned int bytes;
 	uint64_t submitted_ns;
+	const struct io_locality_hint *hint; /* its own, or NULL: its slot's */
 	void *owner;
+	int res;
+	struct io_locality_receipt receipt;
 	struct iocb iocb; /* of libaio */
 };
-
-struct bench;
 
 struct lane {
 	struct bench *bench;
@@ -156,9 +163,10 @@ void lane_open(struct lane *lane, struct bench *b, unsigned int entries,
 void lane_close(struct lane *lane);
 void lane_queue(struct lane *lane, struct request *rq);
 void lane_submit(struct lane *lane, unsigned int wait);
+struct request *lane_take(struct lane *lane);
+void consume(struct bench *b, struct request *rq);
 struct request *lane_wait(struct lane *lane);
 void lane_pread(struct lane *lane, struct request *rq);
-void lane_done(struct lane *lane, struct request *rq, long res, uint64_t now);
 void mark_end(struct bench *b);
 
 /* ---- aio.c: a lane of libaio ---- */
@@ -167,7 +175,7 @@ void aio_open(struct lane *lane, unsigned int entries);
 void aio_close(struct lane *lane);
 void aio_queue(struct lane *lane, struct request *rq);
 void aio_submit(struct lane *lane);
-struct request *aio_wait(struct lane *lane);
+struct request *aio_take(struct lane *lane);
 
 /* ---- work.c ---- */
 

@@ -46,15 +46,6 @@ static void consider(struct search *s, uint64_t node)
 	s->distances[i] = far;
 }
 
-static uint64_t neighbour(const struct bench *b, const struct request *rq,
-			  unsigned int nth)
-{
-	uint64_t link = b->target.patterned ? block_link(rq->buf, nth) :
-					      rq->block << 20 ^ nth;
-
-	return place(b, link, rq->bytes);
-}
-
 /* What an index has in memory: where to begin. */
 static void search_begin(struct search *s)
 {
@@ -82,7 +73,7 @@ static void hop(struct search *s)
 	s->nr = 0;
 	for (i = 0; i < nr; i++)
 		for (j = 0; j < DEGREE; j++)
-			consider(s, neighbour(s->w->b, &s->beam[i], j));
+			consider(s, linked(s->w->b, &s->beam[i], j));
 }
 
 static void search(struct search *s)

@@ -159,7 +159,9 @@ void lane_queue(struct lane *lane, struct request *rq)
 		io_uring_prep_read(sqe, tg->fd, rq->buf, rq->bytes,
 				   rq->block * BLOCK);
 	io_uring_sqe_set_data(sqe, rq);
-	if (rq->slot)
+	if (rq->hint)
+		cprov_prep_hint(&lane->cr, sqe, rq->hint);
+	else if (rq->slot)
 		cprov_prep_slot(&lane->cr, sqe, rq->slot);
 	rq->submitted_ns = now_ns();
 }
@@ -180,11 +182,11 @@ void lane_submit(struct lane *lane, unsigned int wait)
 		die("submitting: %s", strerror(-ret));
 }
 
-static void verify(struct lane *lane, struct request *rq)
+static void verify(const struct bench *b, struct request *rq)
 {
 	unsigned int i;
 
-	if (!lane->bench->opt.verify)
+	if (!b->opt.verify)
 		return;
 	for (i = 0; i < rq->bytes / BLOCK; i++)
 		if (!block_is_right((char *)rq->buf + i * BLOCK,
@@ -247,46 +249,55 @@ void mark_end(struct bench *b)
 		coherence_end((unsigned int)b->region);
 }
 
-void lane_done(struct lane *lane, struct request *rq, long res, uint64_t now)
+/* The thread that waits for the request has it: only here its result is looked at. */
+void consume(struct bench *b, struct request *rq)
 {
-	if (res != (long)rq->bytes)
-		die("a read of %u bytes at %llu by %s returned %ld%s%s",
+	uint64_t now = now_ns();
+
+	if (rq->res != (int)rq->bytes)
+		die("a read of %u bytes at %llu by %s returned %d%s%s",
 		    rq->bytes, (unsigned long long)rq->block * BLOCK,
-		    ring_names[lane->bench->opt.ring], res, res < 0 ? ": " : "",
-		    res < 0 ? strerror((int)-res) : "");
-	mark_read(lane->bench);
+		    ring_names[b->opt.ring], rq->res, rq->res < 0 ? ": " : "",
+		    rq->res < 0 ? strerror(-rq->res) : "");
+	take_receipt(rq->flow, &rq->receipt, b->opt.ring != RING_PASSTHROUGH,
+		     now);
+	mark_read(b);
 	rq->flow->ios++;
 	rq->flow->bytes += rq->bytes;
 	hist_add(&rq->flow->latency, now - rq->submitted_ns);
-	verify(lane, rq);
+	verify(b, rq);
 }
 
-struct request *lane_wait(struct lane *lane)
+/* The next request that is done, for whoever consumes it. */
+struct request *lane_take(struct lane *lane)
 {
 	struct io_uring_cqe *cqe;
 	struct request *rq;
-	uint64_t now;
 	int ret;
 
 	if (lane->bench->opt.ring == RING_LIBAIO)
-		return aio_wait(lane);
+		return aio_take(lane);
 	do {
 		ret = io_uring_wait_cqe(&lane->ring, &cqe);
 	} while (ret == -EINTR);
 	if (ret)
 		die("waiting: %s", strerror(-ret));
-	now = now_ns();
 	rq = io_uring_cqe_get_data(cqe);
-	if (lane->bench->receipts)
-		take_receipt(rq->flow,
-			     (const struct io_locality_receipt *)cqe->big_cqe,
-			     lane->bench->opt.ring != RING_PASSTHROUGH, now);
-	ret = cqe->res;
+	rq->res = cqe->res;
 	/* A command says that it was done, and not how much. */
-	if (lane->bench->opt.ring == RING_PASSTHROUGH && !ret)
-		ret = (int)rq->bytes;
+	if (lane->bench->opt.ring == RING_PASSTHROUGH && !rq->res)
+		rq->res = (int)rq->bytes;
+	if (lane->bench->receipts)
+		memcpy(&rq->receipt, cqe->big_cqe, sizeof(rq->receipt));
 	io_uring_cqe_seen(&lane->ring, cqe);
-	lane_done(lane, rq, ret, now);
+	return rq;
+}
+
+struct request *lane_wait(struct lane *lane)
+{
+	struct request *rq = lane_take(lane);
+
+	consume(lane->bench, rq);
 	return rq;
 }
 
@@ -299,5 +310,6 @@ void lane_pread(struct lane *lane, struct request *rq)
 		    (off_t)(rq->block * BLOCK));
 	if (ret < 0)
 		die("pread: %s", strerror(errno));
-	lane_done(lane, rq, ret, now_ns());
+	rq->res = (int)ret;
+	consume(lane->bench, rq);
 }

@@ -66,6 +66,19 @@ void pin(int cpu)
 		die("cannot run on CPU %d: %s", cpu, strerror(errno));
 }
 
+/* On any of the CPUs that may be used. */
+void roam(const struct bench *b)
+{
+	cpu_set_t set;
+	int i;
+
+	CPU_ZERO(&set);
+	for (i = 0; i < b->opt.nr_cpus; i++)
+		CPU_SET((size_t)b->opt.cpus[i], &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("cannot run on the CPUs of --cpus: %s", strerror(errno));
+}
+
 static void probe(struct bench *b)
 {
 	struct io_locality_probe answer;
@@ -80,7 +93,9 @@ static void probe(struct bench *b)
 		    ring_takes_hints(b->opt.ring);
 	b->receipts = b->hinted && b->opt.receipts &&
 		      answer.enable_flags & IO_LOCALITY_F_RECEIPTS;
-	b->step_critical = answer.state & IO_LOCALITY_STATE_STEP_CRITICAL;
+	/* Without hints the class is only a name in the results. */
+	b->step_critical = ret ||
+			   answer.state & IO_LOCALITY_STATE_STEP_CRITICAL;
 }
 
 int main(int argc, char **argv)

@@ -7,7 +7,6 @@
 #define BULK_DEPTH 8
 #define PREFETCH_DEPTH 4
 #define PREFETCH_BYTES (8 * BLOCK)
-#define BULK_BYTES (32 * BLOCK)
 
 void mixed(struct worker *w)
 {

@@ -27,6 +27,8 @@ static const char usage[] =
 	"  migrate   a chase whose thread moves between submission and completion\n"
 	"  hops      queries of a graph that is on the drive, as an index of vectors: a beam\n"
 	"            of nodes at a time, which say where the next ones are\n"
+	"  database  a sequential scan, and backends that fetch pages of the heap one by one\n"
+	"            as an index says, with rings of their own or through I/O workers\n"
 	"\n"
 	"  -r, --ring KIND        default, coop, defer (DEFER_TASKRUN), sqpoll, iopoll,\n"
 	"                         hybrid (HYBRID_IOPOLL), passthrough (NVMe commands), or,\n"
@@ -36,16 +38,20 @@ static const char usage[] =
 	"      --no-receipts      do not ask the kernel how requests came back\n"
 	"  -c, --cpus LIST        CPUs to use, such as 0-3,8: threads are pinned to them in\n"
 	"                         turn; handoff consumes on the first, submits on the second\n"
-	"  -t, --threads N        of chase, migrate and hops (default 1)\n"
+	"  -t, --threads N        of chase, migrate and hops; backends of database (default 1)\n"
 	"  -s, --seconds N        run for so long (default 5)\n"
 	"  -n, --ios N            or until so many reads were begun; for swap, tensors; for\n"
-	"                         hops, queries\n"
-	"  -b, --block BYTES      of a read (default 4096; swap: 131072)\n"
-	"  -d, --depth N          reads in flight of handoff (default 8) and peak (32)\n"
+	"                         hops and database, queries\n"
+	"  -b, --block BYTES      of a read (default 4096; swap: 131072); of database, a page\n"
+	"                         (8192)\n"
+	"  -d, --depth N          reads in flight of handoff, of the scan of database (default\n"
+	"                         8) and of peak (32)\n"
 	"      --tensor BYTES     of swap (default 4M)\n"
 	"      --overlap N        tensors that are submitted ahead (default 1)\n"
 	"      --beam N           nodes of hops that are read together (default 4)\n"
 	"      --hops N           of a query (default 8)\n"
+	"      --workers N        threads of database that read for the others; 0, the\n"
+	"                         default, gives each of these a ring\n"
 	"      --budget US        of the hints (default 0: the policy's)\n"
 	"      --no-verify        do not check the data\n"
 	"      --prepare          first write the pattern that is verified OVER ALL that is\n"
@@ -64,8 +70,9 @@ static const char usage[] =
 	"Exit status: 0 all data were right; 1 some were not; 2 nothing was measured;\n"
 	"3 nor could it be: the kernel or the device has not what was asked for.\n";
 
-const char *const workload_names[] = { "chase",	  "peak",    "swap", "mixed",
-				       "handoff", "migrate", "hops", NULL };
+const char *const workload_names[] = { "chase", "peak",	    "swap",
+				       "mixed", "handoff",  "migrate",
+				       "hops",	"database", NULL };
 const char *const ring_names[] = { "default", "coop",	"defer",       "sqpoll",
 				   "iopoll",  "hybrid", "passthrough", "libaio",
 				   "pread",   NULL };
@@ -172,6 +179,8 @@ static void check_ring(const struct options *opt)
 	if (opt->hints == HINTS_NEED && !ring_takes_hints(opt->ring))
 		die("%s takes no hints, and --hints need asks for them: use --hints off, or a ring that is default, coop, defer, sqpoll or passthrough",
 		    name);
+	if (opt->ring == RING_PASSTHROUGH && opt->workers)
+		die("a command has no room for a hint of its own, which I/O workers give: passthrough is for --workers 0");
 	if (opt->sq_cpu >= 0 && opt->ring != RING_SQPOLL)
 		die("--sq-cpu is for --ring sqpoll: %s has no SQ thread", name);
 }
@@ -188,24 +197,51 @@ static void check_hops(struct options *opt)
 		opt->hops = 8;
 }
 
+/* The least that the target must have is a tensor, whatever it is called. */
+static void check_tensor(struct options *opt)
+{
+	if (opt->workload != WORK_SWAP) {
+		opt->tensor = opt->block > BULK_BYTES ? opt->block : BULK_BYTES;
+		return;
+	}
+	if (opt->tensor % opt->block)
+		die("--tensor is no multiple of --block");
+	if (opt->tensor / opt->block * (opt->overlap + 1) > 4096)
+		die("a tensor, and those ahead of it, are more than 4096 reads");
+}
+
+static unsigned int usual_block(enum workload workload)
+{
+	switch (workload) {
+	case WORK_SWAP:
+		return BULK_BYTES;
+	case WORK_DATABASE:
+		return 2 * BLOCK;
+	default:
+		return BLOCK;
+	}
+}
+
+static bool has_threads(enum workload workload)
+{
+	return workload == WORK_CHASE || workload == WORK_MIGRATE ||
+	       workload == WORK_HOPS || workload == WORK_DATABASE;
+}
+
 static void check(struct options *opt)
 {
 	if (!opt->depth)
 		opt->depth = opt->workload == WORK_PEAK ? 32 : 8;
 	if (!opt->block)
-		opt->block = opt->workload == WORK_SWAP ? 32 * BLOCK : BLOCK;
+		opt->block = usual_block(opt->workload);
 	if (opt->block % BLOCK)
 		die("--block is no multiple of %u", BLOCK);
-	if (opt->workload != WORK_SWAP)
-		opt->tensor = opt->block;
-	if (opt->tensor % opt->block)
-		die("--tensor is no multiple of --block");
-	if (opt->tensor / opt->block * (opt->overlap + 1) > 4096)
-		die("a tensor, and those ahead of it, are more than 4096 reads");
-	if (opt->threads > 1 && opt->workload != WORK_CHASE &&
-	    opt->workload != WORK_MIGRATE && opt->workload != WORK_HOPS)
-		die("--threads is for chase, migrate and hops");
+	check_tensor(opt);
 	check_hops(opt);
+	if (opt->threads > 1 && !has_threads(opt->workload))
+		die("--threads is for chase, migrate, hops and database");
+	if (opt->workers && opt->workload != WORK_DATABASE)
+		die("--workers is for database");
 	check_ring(opt);
 }
 
@@ -214,6 +250,7 @@ enum {
 	OPT_OVERLAP,
 	OPT_BEAM,
 	OPT_HOPS,
+	OPT_WORKERS,
 	OPT_BUDGET,
 	OPT_NO_VERIFY,
 	OPT_NO_RECEIPTS,
@@ -237,6 +274,7 @@ static const struct option options[] = {
 	{ "overlap", required_argument, NULL, OPT_OVERLAP },
 	{ "beam", required_argument, NULL, OPT_BEAM },
 	{ "hops", required_argument, NULL, OPT_HOPS },
+	{ "workers", required_argument, NULL, OPT_WORKERS },
 	{ "budget", required_argument, NULL, OPT_BUDGET },
 	{ "no-verify", no_argument, NULL, OPT_NO_VERIFY },
 	{ "prepare", no_argument, NULL, OPT_PREPARE },
@@ -294,6 +332,10 @@ static void parse_option(struct options *opt, int c)
 		break;
 	case OPT_HOPS:
 		opt->hops = (unsigned int)parse_number("hops", optarg, 1, 4096);
+		break;
+	case OPT_WORKERS:
+		opt->workers = (unsigned int)parse_number("workers", optarg, 0,
+							  MAX_THREADS);
 		break;
 	case OPT_BUDGET:
 		opt->budget_us = (unsigned int)parse_number("budget", optarg, 0,

@@ -172,9 +172,10 @@ static void put_json(FILE *out, const struct bench *b)
 	put_string(out, "kernel", name.release);
 	put_string(out, "target", b->opt.target);
 	fprintf(out,
-		"\"emulated\":%s,\"hints\":%s,\"verified\":%s,\"threads\":%u,\"block\":%u,\"phases\":[",
+		"\"emulated\":%s,\"hints\":%s,\"verified\":%s,\"threads\":%u,\"workers\":%u,\"block\":%u,\"phases\":[",
 		emulated() ? "true" : "false", b->hinted ? "true" : "false",
-		b->opt.verify ? "true" : "false", b->opt.threads, b->opt.block);
+		b->opt.verify ? "true" : "false", b->opt.threads,
+		b->opt.workers, b->opt.block);
 	for (i = 0; i < b->nr_phases; i++) {
 		if (i)
 			fputc(',', out);

@@ -56,6 +56,16 @@ uint64_t after(const struct bench *b, const struct request *rq, uint64_t step)
 	return place(b, block_link(rq->buf, 0), rq->bytes);
 }
 
+/* One of many things that they name. */
+uint64_t linked(const struct bench *b, const struct request *rq,
+		unsigned int nth)
+{
+	uint64_t link = b->target.patterned ? block_link(rq->buf, nth) :
+					      rq->block << 20 ^ nth;
+
+	return place(b, link, rq->bytes);
+}
+
 static void phase_init(struct phase *p)
 {
 	unsigned int i;
@@ -111,6 +121,24 @@ static void phase_add(struct phase *to, const struct phase *from)
 	}
 }
 
+/* A thread that does a part of what @of does. */
+void helper_start(struct worker *helper, struct worker *of, unsigned int nth,
+		  void *(*run_helper)(void *))
+{
+	helper->b = of->b;
+	helper->phase = of->phase;
+	helper->nth = nth;
+	phase_begin(&helper->own, &of->own);
+	if (pthread_create(&helper->thread, NULL, run_helper, helper))
+		die("cannot start a thread");
+}
+
+void helper_join(struct worker *helper, struct worker *of)
+{
+	pthread_join(helper->thread, NULL);
+	phase_add(&of->own, &helper->own);
+}
+
 static void *work(void *data)
 {
 	struct worker *w = data;
@@ -131,6 +159,9 @@ static void *work(void *data)
 		break;
 	case WORK_HOPS:
 		hops(w);
+		break;
+	case WORK_DATABASE:
+		database(w);
 		break;
 	case WORK_MIXED:
 		mixed(w);
@@ -171,10 +202,10 @@ static void progress(const struct bench *b, const struct phase *p,
 		(unsigned long long)left, isatty(STDERR_FILENO) ? "" : "\n");
 }
 
-static void supervise(struct bench *b, const struct phase *p, uint64_t limit)
+static void supervise(struct bench *b, const struct phase *p,
+		      unsigned int running, uint64_t limit)
 {
 	uint64_t begin = now_ns();
-	unsigned int running = b->opt.threads;
 	struct timespec due;
 
 	clock_gettime(CLOCK_REALTIME, &due);
@@ -198,6 +229,8 @@ static void supervise(struct bench *b, const struct phase *p, uint64_t limit)
 
 static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 {
+	/* The threads of a database are its own to start. */
+	unsigned int nr = b->opt.workload == WORK_DATABASE ? 1 : b->opt.threads;
 	struct worker workers[MAX_THREADS];
 	unsigned int i;
 
@@ -209,7 +242,7 @@ static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 	b->done = 0;
 	b->marked = false;
 	p->ns = now_ns();
-	for (i = 0; i < b->opt.threads; i++) {
+	for (i = 0; i < nr; i++) {
 		workers[i].b = b;
 		workers[i].phase = p;
 		workers[i].nth = i;
@@ -217,8 +250,8 @@ static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
 			die("cannot start a thread");
 	}
-	supervise(b, p, limit);
-	for (i = 0; i < b->opt.threads; i++)
+	supervise(b, p, nr, limit);
+	for (i = 0; i < nr; i++)
 		pthread_join(workers[i].thread, NULL);
 	p->ns = now_ns() - p->ns;
 }
@@ -274,6 +307,13 @@ void run(struct bench *b)
 		p = add_phase(b, "hops");
 		flow_init(b, p, "node", urgent);
 		add_part(p, "hop");
+		add_part(p, "query");
+		break;
+	case WORK_DATABASE:
+		p = add_phase(b, b->opt.workers ? "workers" : "rings");
+		flow_init(b, p, "index", urgent);
+		flow_init(b, p, "heap", urgent);
+		flow_init(b, p, "scan", IO_LOCALITY_CLASS_THROUGHPUT);
 		add_part(p, "query");
 		break;
 	case WORK_MIXED:

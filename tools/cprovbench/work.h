@@ -22,11 +22,17 @@ void request_init(struct request *rq, struct flow *flow, unsigned int slot,
 		  unsigned int bytes);
 uint64_t place(const struct bench *b, uint64_t seed, unsigned int bytes);
 uint64_t after(const struct bench *b, const struct request *rq, uint64_t step);
+uint64_t linked(const struct bench *b, const struct request *rq,
+		unsigned int nth);
+void helper_start(struct worker *helper, struct worker *of, unsigned int nth,
+		  void *(*run_helper)(void *));
+void helper_join(struct worker *helper, struct worker *of);
 
 void chase(struct worker *w, bool migrate);
 void peak(struct worker *w);
 void swap(struct worker *w);
 void mixed(struct worker *w);
+void database(struct worker *w);
 void hops(struct worker *w);
 void handoff(struct worker *w);
 
