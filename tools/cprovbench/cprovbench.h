@@ -209,6 +209,8 @@ struct bench {
 	atomic_bool stop;
 };
 
+void flow_begin(struct flow *f, const char *name, struct io_locality_hint hint);
+void flow_add(struct flow *to, const struct flow *from);
 void run(struct bench *b);
 
 /* ---- report.c ---- */

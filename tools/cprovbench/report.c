@@ -2,6 +2,7 @@
 /* What was measured, for people and as JSON. */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -134,6 +135,46 @@ static void put_flow(FILE *out, const struct bench *b, const struct phase *p,
 	fputc('}', out);
 }
 
+/* The sums of the flows of a class; how many these are. */
+static unsigned int class_begin(struct flow *sum, const struct phase *p,
+				unsigned int io_class)
+{
+	struct io_locality_hint hint = { .io_class = (__u16)io_class };
+	unsigned int i, n = 0;
+
+	flow_begin(sum, class_name(io_class), hint);
+	for (i = 0; i < p->nr_flows; i++)
+		if (p->flows[i].hint.io_class == io_class) {
+			flow_add(sum, &p->flows[i]);
+			n++;
+		}
+	return n;
+}
+
+static void class_end(struct flow *sum)
+{
+	free(sum->latency.slots);
+	free(sum->ready.slots);
+}
+
+static void put_classes(FILE *out, const struct bench *b, const struct phase *p)
+{
+	const char *comma = "";
+	struct flow sum;
+	unsigned int i;
+
+	fputs(",\"classes\":[", out);
+	for (i = 0; i < IO_LOCALITY_NR_CLASSES; i++) {
+		if (class_begin(&sum, p, i)) {
+			fputs(comma, out);
+			put_flow(out, b, p, &sum);
+			comma = ",";
+		}
+		class_end(&sum);
+	}
+	fputc(']', out);
+}
+
 static void put_phase(FILE *out, const struct bench *b, const struct phase *p)
 {
 	unsigned int i;
@@ -147,6 +188,7 @@ static void put_phase(FILE *out, const struct bench *b, const struct phase *p)
 		put_flow(out, b, p, &p->flows[i]);
 	}
 	fputc(']', out);
+	put_classes(out, b, p);
 	for (i = 0; i < p->nr_parts; i++) {
 		fprintf(out, ",\"%s\":{", p->parts[i].name);
 		put_hist(out, "submit_ns", &p->parts[i].submit);
@@ -202,9 +244,7 @@ static void say_flow(FILE *out, const struct bench *b, const struct phase *p,
 {
 	unsigned int i;
 
-	fprintf(out, "  %s%s%s: %" PRIu64 " reads, %.0f a second, %.3f GB/s",
-		f->name, b->hinted ? ", " : "",
-		b->hinted ? class_name(f->hint.io_class) : "", f->ios,
+	fprintf(out, ": %" PRIu64 " reads, %.0f a second, %.3f GB/s", f->ios,
 		per_second(f->ios, p->ns), per_second(f->bytes, p->ns) / 1e9);
 	if (b->opt.verify)
 		fprintf(out, ", %" PRIu64 " with wrong data", f->wrong);
@@ -219,6 +259,21 @@ static void say_flow(FILE *out, const struct bench *b, const struct phase *p,
 		"microseconds", "min", "p50", "p90", "p99", "p99.9", "max");
 	say_hist(out, "submitted to ready", &f->latency);
 	say_hist(out, "device done to ready", &f->ready);
+}
+
+/* A class of one flow is that flow. */
+static void say_classes(FILE *out, const struct bench *b, const struct phase *p)
+{
+	struct flow sum;
+	unsigned int i;
+
+	for (i = 0; i < IO_LOCALITY_NR_CLASSES; i++) {
+		if (class_begin(&sum, p, i) > 1) {
+			fprintf(out, "  class %s", sum.name);
+			say_flow(out, b, p, &sum);
+		}
+		class_end(&sum);
+	}
 }
 
 static void say_part(FILE *out, const struct part *part)
@@ -247,10 +302,16 @@ static void put_text(FILE *out, const struct bench *b)
 		      out);
 	for (i = 0; i < b->nr_phases; i++) {
 		const struct phase *p = &b->phases[i];
+		const struct flow *f;
 
 		fprintf(out, "%s: %.3f s\n", p->name, (double)p->ns / 1e9);
-		for (j = 0; j < p->nr_flows; j++)
-			say_flow(out, b, p, &p->flows[j]);
+		for (j = 0; j < p->nr_flows; j++) {
+			f = &p->flows[j];
+			fprintf(out, "  %s%s%s", f->name, b->hinted ? ", " : "",
+				b->hinted ? class_name(f->hint.io_class) : "");
+			say_flow(out, b, p, f);
+		}
+		say_classes(out, b, p);
 		for (j = 0; j < p->nr_parts; j++)
 			say_part(out, &p->parts[j]);
 	}

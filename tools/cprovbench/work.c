@@ -66,18 +66,36 @@ uint64_t linked(const struct bench *b, const struct request *rq,
 	return place(b, link, rq->bytes);
 }
 
-static void phase_init(struct phase *p)
+void flow_begin(struct flow *f, const char *name, struct io_locality_hint hint)
+{
+	memset(f, 0, sizeof(*f));
+	f->name = name;
+	f->hint = hint;
+	hist_init(&f->latency);
+	hist_init(&f->ready);
+}
+
+void flow_add(struct flow *to, const struct flow *from)
 {
 	unsigned int i;
 
-	for (i = 0; i < p->nr_flows; i++) {
-		hist_init(&p->flows[i].latency);
-		hist_init(&p->flows[i].ready);
-	}
-	for (i = 0; i < p->nr_parts; i++) {
-		hist_init(&p->parts[i].submit);
-		hist_init(&p->parts[i].complete);
-	}
+	to->ios += from->ios;
+	to->bytes += from->bytes;
+	to->wrong += from->wrong;
+	to->receipts += from->receipts;
+	to->known += from->known;
+	to->remote += from->remote;
+	for (i = 0; i < NR_REASONS; i++)
+		to->reasons[i] += from->reasons[i];
+	hist_merge(&to->latency, &from->latency);
+	hist_merge(&to->ready, &from->ready);
+}
+
+static void part_begin(struct part *part, const char *name)
+{
+	part->name = name;
+	hist_init(&part->submit);
+	hist_init(&part->complete);
 }
 
 /* The phase as a thread of it begins it: others may have counted already. */
@@ -89,32 +107,18 @@ static void phase_begin(struct phase *own, const struct phase *p)
 	own->name = p->name;
 	own->nr_flows = p->nr_flows;
 	own->nr_parts = p->nr_parts;
-	for (i = 0; i < p->nr_flows; i++) {
-		own->flows[i].name = p->flows[i].name;
-		own->flows[i].hint = p->flows[i].hint;
-	}
-	phase_init(own);
+	for (i = 0; i < p->nr_flows; i++)
+		flow_begin(&own->flows[i], p->flows[i].name, p->flows[i].hint);
+	for (i = 0; i < p->nr_parts; i++)
+		part_begin(&own->parts[i], p->parts[i].name);
 }
 
 static void phase_add(struct phase *to, const struct phase *from)
 {
-	unsigned int i, j;
+	unsigned int i;
 
-	for (i = 0; i < to->nr_flows; i++) {
-		struct flow *f = &to->flows[i];
-		const struct flow *g = &from->flows[i];
-
-		f->ios += g->ios;
-		f->bytes += g->bytes;
-		f->wrong += g->wrong;
-		f->receipts += g->receipts;
-		f->known += g->known;
-		f->remote += g->remote;
-		for (j = 0; j < NR_REASONS; j++)
-			f->reasons[j] += g->reasons[j];
-		hist_merge(&f->latency, &g->latency);
-		hist_merge(&f->ready, &g->ready);
-	}
+	for (i = 0; i < to->nr_flows; i++)
+		flow_add(&to->flows[i], &from->flows[i]);
 	for (i = 0; i < to->nr_parts; i++) {
 		hist_merge(&to->parts[i].submit, &from->parts[i].submit);
 		hist_merge(&to->parts[i].complete, &from->parts[i].complete);
@@ -234,7 +238,6 @@ static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 	struct worker workers[MAX_THREADS];
 	unsigned int i;
 
-	phase_init(p);
 	b->steps = 0;
 	b->stop = false;
 	b->region = b->opt.region < 0 ? -1 :
@@ -259,17 +262,16 @@ static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 static void flow_init(struct bench *b, struct phase *p, const char *name,
 		      unsigned int io_class)
 {
-	struct flow *f = &p->flows[p->nr_flows++];
+	struct io_locality_hint hint = cprov_hint(io_class, b->opt.budget_us);
 
-	f->name = name;
-	f->hint = cprov_hint(io_class, b->opt.budget_us);
-	f->hint.flow_id = cprov_flow_id(name, strlen(name), b->opt.target,
-					strlen(b->opt.target));
+	hint.flow_id = cprov_flow_id(name, strlen(name), b->opt.target,
+				     strlen(b->opt.target));
+	flow_begin(&p->flows[p->nr_flows++], name, hint);
 }
 
 static void add_part(struct phase *p, const char *name)
 {
-	p->parts[p->nr_parts++].name = name;
+	part_begin(&p->parts[p->nr_parts++], name);
 }
 
 static struct phase *add_phase(struct bench *b, const char *name)
