@@ -31,8 +31,8 @@ void aio_queue(struct lane *lane, struct request *rq)
 {
 	if (lane->nr_queued == lane->nr_entries)
 		aio_submit(lane);
-	io_prep_pread(&rq->iocb, lane->bench->target.fd, rq->buf, rq->bytes,
-		      (long long)(rq->block * BLOCK));
+	io_prep_pread(&rq->iocb, request_fd(lane->bench, rq), rq->buf,
+		      rq->bytes, (long long)(rq->block * BLOCK));
 	rq->iocb.data = rq;
 	lane->queued[lane->nr_queued++] = &rq->iocb;
 	rq->submitted_ns = now_ns();

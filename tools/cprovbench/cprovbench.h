@@ -58,6 +58,7 @@ enum workload {
 	WORK_MIGRATE,
 	WORK_HOPS,
 	WORK_DATABASE,
+	WORK_LOADER,
 	WORKLOADS,
 };
 
@@ -84,7 +85,7 @@ struct options {
 	int cpus[MAX_CPUS], nr_cpus;
 	unsigned int threads, depth, block, overlap, budget_us;
 	unsigned int beam, hops, workers;
-	uint64_t ios, seconds, tensor;
+	uint64_t ios, seconds, tensor, total;
 	int region, sq_cpu;
 	bool verify, prepare, json, receipts;
 };
@@ -105,13 +106,29 @@ struct target {
 	bool patterned;
 	int ng_fd; /* of passthrough: the generic device, ... */
 	uint32_t nsid, lba_bytes; /* ... and how it counts */
+	unsigned int files; /* of a directory */
 };
 
 void target_open(struct target *tg, const struct options *opt);
 void target_prepare(const struct options *opt);
-bool block_is_right(const void *data, uint64_t block);
+void pattern(uint64_t *buf, uint64_t block, size_t bytes);
+bool block_is_right(const void *data, uint64_t block, size_t bytes);
 uint64_t block_link(const void *data, unsigned int nth);
 uint64_t scatter(uint64_t n);
+
+/* ---- dataset.c: many files, in a directory ---- */
+
+#define DATASET_FILE_MAX (256 * BLOCK)
+
+struct file {
+	int fd;
+	uint64_t bytes;
+	uint64_t first; /* of its blocks in the pattern */
+};
+
+void dataset_prepare(const struct options *opt);
+void dataset_open(struct target *tg, const struct options *opt);
+struct file dataset_file(const struct target *tg, unsigned int nr);
 
 /* ---- device.c: the device below the target ---- */
 
@@ -137,6 +154,7 @@ struct request {
 	struct flow *flow;
 	unsigned int slot;
 	void *buf;
+	const struct file *file; /* or NULL: the target */
 	uint64_t block; /* of BLOCK bytes */
 	unsigned int bytes;
 	uint64_t submitted_ns;
@@ -163,6 +181,7 @@ void lane_open(struct lane *lane, struct bench *b, unsigned int entries,
 void lane_close(struct lane *lane);
 void lane_queue(struct lane *lane, struct request *rq);
 void lane_submit(struct lane *lane, unsigned int wait);
+int request_fd(const struct bench *b, const struct request *rq);
 struct request *lane_take(struct lane *lane);
 void consume(struct bench *b, struct request *rq);
 struct request *lane_wait(struct lane *lane);

@@ -143,6 +143,11 @@ static struct io_uring_sqe *get_sqe(struct lane *lane)
 	return sqe;
 }
 
+int request_fd(const struct bench *b, const struct request *rq)
+{
+	return rq->file ? rq->file->fd : b->target.fd;
+}
+
 void lane_queue(struct lane *lane, struct request *rq)
 {
 	const struct target *tg = &lane->bench->target;
@@ -156,8 +161,8 @@ void lane_queue(struct lane *lane, struct request *rq)
 	if (lane->bench->opt.ring == RING_PASSTHROUGH)
 		device_prep_read(tg, sqe, rq);
 	else
-		io_uring_prep_read(sqe, tg->fd, rq->buf, rq->bytes,
-				   rq->block * BLOCK);
+		io_uring_prep_read(sqe, request_fd(lane->bench, rq), rq->buf,
+				   rq->bytes, rq->block * BLOCK);
 	io_uring_sqe_set_data(sqe, rq);
 	if (rq->hint)
 		cprov_prep_hint(&lane->cr, sqe, rq->hint);
@@ -182,18 +187,34 @@ void lane_submit(struct lane *lane, unsigned int wait)
 		die("submitting: %s", strerror(-ret));
 }
 
+/* All that was asked for, but for the end of a file. */
+static unsigned int due(const struct request *rq)
+{
+	uint64_t left;
+
+	if (!rq->file)
+		return rq->bytes;
+	left = rq->file->bytes - rq->block * BLOCK;
+	return left < rq->bytes ? (unsigned int)left : rq->bytes;
+}
+
 static void verify(const struct bench *b, struct request *rq)
 {
-	unsigned int i;
+	uint64_t block = rq->block + (rq->file ? rq->file->first : 0);
+	unsigned int i, left = due(rq);
 
 	if (!b->opt.verify)
 		return;
-	for (i = 0; i < rq->bytes / BLOCK; i++)
-		if (!block_is_right((char *)rq->buf + i * BLOCK,
-				    rq->block + i)) {
+	for (i = 0; left; i++) {
+		unsigned int n = left < BLOCK ? left : BLOCK;
+
+		if (!block_is_right((char *)rq->buf + i * BLOCK, block + i,
+				    n)) {
 			rq->flow->wrong++;
 			return;
 		}
+		left -= n;
+	}
 }
 
 static unsigned int field(uint64_t info, unsigned int low, unsigned int bits)
@@ -254,7 +275,7 @@ void consume(struct bench *b, struct request *rq)
 {
 	uint64_t now = now_ns();
 
-	if (rq->res != (int)rq->bytes)
+	if (rq->res != (int)due(rq))
 		die("a read of %u bytes at %llu by %s returned %d%s%s",
 		    rq->bytes, (unsigned long long)rq->block * BLOCK,
 		    ring_names[b->opt.ring], rq->res, rq->res < 0 ? ": " : "",
@@ -263,7 +284,7 @@ void consume(struct bench *b, struct request *rq)
 		     now);
 	mark_read(b);
 	rq->flow->ios++;
-	rq->flow->bytes += rq->bytes;
+	rq->flow->bytes += due(rq);
 	hist_add(&rq->flow->latency, now - rq->submitted_ns);
 	verify(b, rq);
 }

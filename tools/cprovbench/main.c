@@ -98,6 +98,20 @@ static void probe(struct bench *b)
 			   answer.state & IO_LOCALITY_STATE_STEP_CRITICAL;
 }
 
+static void prepare(struct bench *b)
+{
+	bool directory = b->opt.workload == WORK_LOADER;
+
+	if (b->opt.prepare && directory)
+		dataset_prepare(&b->opt);
+	else if (b->opt.prepare)
+		target_prepare(&b->opt);
+	if (directory)
+		dataset_open(&b->target, &b->opt);
+	else
+		target_open(&b->target, &b->opt);
+}
+
 int main(int argc, char **argv)
 {
 	struct bench b;
@@ -106,9 +120,7 @@ int main(int argc, char **argv)
 
 	memset(&b, 0, sizeof(b));
 	parse_options(&b.opt, argc, argv);
-	if (b.opt.prepare)
-		target_prepare(&b.opt);
-	target_open(&b.target, &b.opt);
+	prepare(&b);
 	if (ring_polls(b.opt.ring))
 		device_must_poll(&b.target, &b.opt);
 	if (b.opt.ring == RING_PASSTHROUGH)

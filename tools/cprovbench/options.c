@@ -10,7 +10,7 @@
 #include "marker.h"
 
 static const char usage[] =
-	"Usage: cprovbench [OPTION...] WORKLOAD FILE|DEVICE\n"
+	"Usage: cprovbench [OPTION...] WORKLOAD FILE|DEVICE|DIRECTORY\n"
 	"\n"
 	"Read FILE or DEVICE with O_DIRECT as programs do that wait for storage, verify\n"
 	"what was read, and tell how long the consumer waited. Requests carry locality\n"
@@ -29,6 +29,8 @@ static const char usage[] =
 	"            of nodes at a time, which say where the next ones are\n"
 	"  database  a sequential scan, and backends that fetch pages of the heap one by one\n"
 	"            as an index says, with rings of their own or through I/O workers\n"
+	"  loader    of data for training: the files of DIRECTORY, shuffled, read ahead of a\n"
+	"            trainer that waits for them in that order\n"
 	"\n"
 	"  -r, --ring KIND        default, coop, defer (DEFER_TASKRUN), sqpoll, iopoll,\n"
 	"                         hybrid (HYBRID_IOPOLL), passthrough (NVMe commands), or,\n"
@@ -38,14 +40,16 @@ static const char usage[] =
 	"      --no-receipts      do not ask the kernel how requests came back\n"
 	"  -c, --cpus LIST        CPUs to use, such as 0-3,8: threads are pinned to them in\n"
 	"                         turn; handoff consumes on the first, submits on the second\n"
-	"  -t, --threads N        of chase, migrate and hops; backends of database (default 1)\n"
+	"  -t, --threads N        of chase, migrate and hops; backends of database; workers of\n"
+	"                         loader (default 1)\n"
 	"  -s, --seconds N        run for so long (default 5)\n"
 	"  -n, --ios N            or until so many reads were begun; for swap, tensors; for\n"
-	"                         hops and database, queries\n"
-	"  -b, --block BYTES      of a read (default 4096; swap: 131072); of database, a page\n"
-	"                         (8192)\n"
-	"  -d, --depth N          reads in flight of handoff, of the scan of database (default\n"
-	"                         8) and of peak (32)\n"
+	"                         hops and database, queries; for loader, files\n"
+	"  -b, --block BYTES      of a read (default 4096; swap and loader: 131072); of\n"
+	"                         database, a page (8192)\n"
+	"  -d, --depth N          reads in flight of handoff, and of the scan of database;\n"
+	"                         files that loader reads ahead (default 8); reads in flight\n"
+	"                         of peak (32)\n"
 	"      --tensor BYTES     of swap (default 4M)\n"
 	"      --overlap N        tensors that are submitted ahead (default 1)\n"
 	"      --beam N           nodes of hops that are read together (default 4)\n"
@@ -55,7 +59,8 @@ static const char usage[] =
 	"      --budget US        of the hints (default 0: the policy's)\n"
 	"      --no-verify        do not check the data\n"
 	"      --prepare          first write the pattern that is verified OVER ALL that is\n"
-	"                         in FILE or on DEVICE\n"
+	"                         in FILE or on DEVICE; in DIRECTORY, files for loader\n"
+	"      --total BYTES      that --prepare writes of these at most (default 256M)\n"
 	"      --region N         between the markers of the coherence instrument\n"
 	"  -l, --label TEXT       goes into the result\n"
 	"  -j, --json             the result is one line of JSON\n"
@@ -70,9 +75,9 @@ static const char usage[] =
 	"Exit status: 0 all data were right; 1 some were not; 2 nothing was measured;\n"
 	"3 nor could it be: the kernel or the device has not what was asked for.\n";
 
-const char *const workload_names[] = { "chase", "peak",	    "swap",
-				       "mixed", "handoff",  "migrate",
-				       "hops",	"database", NULL };
+const char *const workload_names[] = { "chase",	  "peak",    "swap", "mixed",
+				       "handoff", "migrate", "hops", "database",
+				       "loader",  NULL };
 const char *const ring_names[] = { "default", "coop",	"defer",       "sqpoll",
 				   "iopoll",  "hybrid", "passthrough", "libaio",
 				   "pread",   NULL };
@@ -179,6 +184,8 @@ static void check_ring(const struct options *opt)
 	if (opt->hints == HINTS_NEED && !ring_takes_hints(opt->ring))
 		die("%s takes no hints, and --hints need asks for them: use --hints off, or a ring that is default, coop, defer, sqpoll or passthrough",
 		    name);
+	if (opt->ring == RING_PASSTHROUGH && opt->workload == WORK_LOADER)
+		die("passthrough reads a namespace, and loader reads files");
 	if (opt->ring == RING_PASSTHROUGH && opt->workers)
 		die("a command has no room for a hint of its own, which I/O workers give: passthrough is for --workers 0");
 	if (opt->sq_cpu >= 0 && opt->ring != RING_SQPOLL)
@@ -214,6 +221,7 @@ static unsigned int usual_block(enum workload workload)
 {
 	switch (workload) {
 	case WORK_SWAP:
+	case WORK_LOADER:
 		return BULK_BYTES;
 	case WORK_DATABASE:
 		return 2 * BLOCK;
@@ -225,7 +233,8 @@ static unsigned int usual_block(enum workload workload)
 static bool has_threads(enum workload workload)
 {
 	return workload == WORK_CHASE || workload == WORK_MIGRATE ||
-	       workload == WORK_HOPS || workload == WORK_DATABASE;
+	       workload == WORK_HOPS || workload == WORK_DATABASE ||
+	       workload == WORK_LOADER;
 }
 
 static void check(struct options *opt)
@@ -239,9 +248,13 @@ static void check(struct options *opt)
 	check_tensor(opt);
 	check_hops(opt);
 	if (opt->threads > 1 && !has_threads(opt->workload))
-		die("--threads is for chase, migrate, hops and database");
+		die("--threads is for chase, migrate, hops, database and loader");
 	if (opt->workers && opt->workload != WORK_DATABASE)
 		die("--workers is for database");
+	if (opt->total && !(opt->prepare && opt->workload == WORK_LOADER))
+		die("--total is for --prepare of loader");
+	if (!opt->total)
+		opt->total = 256 << 20;
 	check_ring(opt);
 }
 
@@ -255,6 +268,7 @@ enum {
 	OPT_NO_VERIFY,
 	OPT_NO_RECEIPTS,
 	OPT_PREPARE,
+	OPT_TOTAL,
 	OPT_REGION,
 	OPT_SQ_CPU,
 };
@@ -278,6 +292,7 @@ static const struct option options[] = {
 	{ "budget", required_argument, NULL, OPT_BUDGET },
 	{ "no-verify", no_argument, NULL, OPT_NO_VERIFY },
 	{ "prepare", no_argument, NULL, OPT_PREPARE },
+	{ "total", required_argument, NULL, OPT_TOTAL },
 	{ "region", required_argument, NULL, OPT_REGION },
 	{ "label", required_argument, NULL, 'l' },
 	{ "json", no_argument, NULL, 'j' },
@@ -349,6 +364,10 @@ static void parse_option(struct options *opt, int c)
 		break;
 	case OPT_PREPARE:
 		opt->prepare = true;
+		break;
+	case OPT_TOTAL:
+		opt->total = parse_number("total", optarg, DATASET_FILE_MAX,
+					  UINT64_MAX);
 		break;
 	case OPT_REGION:
 		opt->region = (int)parse_number("region", optarg, 0,

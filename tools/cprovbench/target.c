@@ -35,15 +35,26 @@ static uint64_t word(uint64_t block, size_t i)
 	return i ? scatter(block * WORDS + i) : MAGIC ^ block;
 }
 
-bool block_is_right(const void *data, uint64_t block)
+/* @bytes: not more than a block; the end of a file may be within a word. */
+bool block_is_right(const void *data, uint64_t block, size_t bytes)
 {
 	const uint64_t *words = data;
-	size_t i;
+	size_t i, n = bytes / sizeof(*words);
+	uint64_t last = word(block, n);
 
-	for (i = 0; i < WORDS; i++)
+	for (i = 0; i < n; i++)
 		if (words[i] != word(block, i))
 			return false;
-	return true;
+	return !memcmp(&words[n], &last, bytes % sizeof(*words));
+}
+
+/* @bytes: a multiple of a block. */
+void pattern(uint64_t *buf, uint64_t block, size_t bytes)
+{
+	size_t i;
+
+	for (i = 0; i < bytes / sizeof(*buf); i++)
+		buf[i] = word(block + i / WORDS, i % WORDS);
 }
 
 uint64_t block_link(const void *data, unsigned int nth)
@@ -68,8 +79,12 @@ static uint64_t size_of(int fd, const char *path)
 void target_open(struct target *tg, const struct options *opt)
 {
 	void *buf = allocate(BLOCK);
+	struct stat st;
 	uint64_t last;
 
+	if (!stat(opt->target, &st) && S_ISDIR(st.st_mode))
+		die("%s is a directory: loader reads those, other workloads a file or a device",
+		    opt->target);
 	tg->fd = open(opt->target, O_RDONLY | O_DIRECT | O_CLOEXEC);
 	if (tg->fd < 0)
 		die("%s: %s", opt->target, strerror(errno));
@@ -80,7 +95,7 @@ void target_open(struct target *tg, const struct options *opt)
 	last = tg->blocks - 1;
 	if (pread(tg->fd, buf, BLOCK, (off_t)(last * BLOCK)) != BLOCK)
 		die("%s: cannot read its last block", opt->target);
-	tg->patterned = block_is_right(buf, last);
+	tg->patterned = block_is_right(buf, last, BLOCK);
 	if (opt->verify && !tg->patterned)
 		die("%s has not the pattern to verify: --prepare writes it, over all that is there; --no-verify does without",
 		    opt->target);
@@ -89,7 +104,7 @@ void target_open(struct target *tg, const struct options *opt)
 
 void target_prepare(const struct options *opt)
 {
-	uint64_t *buf = allocate(CHUNK), bytes, done, i;
+	uint64_t *buf = allocate(CHUNK), bytes, done;
 	/* Of a device that is an error if somebody uses it. */
 	int fd = open(opt->target, O_WRONLY | O_CLOEXEC | O_EXCL);
 
@@ -104,8 +119,7 @@ void target_prepare(const struct options *opt)
 	for (done = 0; done < bytes;) {
 		uint64_t n = bytes - done < CHUNK ? bytes - done : CHUNK;
 
-		for (i = 0; i < n / sizeof(*buf); i++)
-			buf[i] = word(done / BLOCK + i / WORDS, i % WORDS);
+		pattern(buf, done / BLOCK, n);
 		if (pwrite(fd, buf, n, (off_t)done) != (ssize_t)n)
 			die("%s: writing the pattern failed: %s", opt->target,
 			    strerror(errno));

@@ -167,6 +167,9 @@ static void *work(void *data)
 	case WORK_DATABASE:
 		database(w);
 		break;
+	case WORK_LOADER:
+		loader(w);
+		break;
 	case WORK_MIXED:
 		mixed(w);
 		break;
@@ -231,10 +234,15 @@ static void supervise(struct bench *b, const struct phase *p,
 		fputs("\r\033[K", stderr);
 }
 
+/* Those whose threads do different things. */
+static bool starts_threads(enum workload workload)
+{
+	return workload == WORK_DATABASE || workload == WORK_LOADER;
+}
+
 static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 {
-	/* The threads of a database are its own to start. */
-	unsigned int nr = b->opt.workload == WORK_DATABASE ? 1 : b->opt.threads;
+	unsigned int nr = starts_threads(b->opt.workload) ? 1 : b->opt.threads;
 	struct worker workers[MAX_THREADS];
 	unsigned int i;
 
@@ -317,6 +325,12 @@ void run(struct bench *b)
 		flow_init(b, p, "heap", urgent);
 		flow_init(b, p, "scan", IO_LOCALITY_CLASS_THROUGHPUT);
 		add_part(p, "query");
+		break;
+	case WORK_LOADER:
+		p = add_phase(b, "loader");
+		flow_init(b, p, "next", urgent);
+		flow_init(b, p, "ahead", IO_LOCALITY_CLASS_PREFETCH);
+		add_part(p, "sample");
 		break;
 	case WORK_MIXED:
 		p = add_phase(b, "mixed");

@@ -31,6 +31,7 @@ void helper_join(struct worker *helper, struct worker *of);
 void chase(struct worker *w, bool migrate);
 void peak(struct worker *w);
 void swap(struct worker *w);
+void loader(struct worker *w);
 void mixed(struct worker *w);
 void database(struct worker *w);
 void hops(struct worker *w);
