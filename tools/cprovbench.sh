@@ -1,6 +1,7 @@
 #!/bin/bash
 # cprovbench.sh: try the benchmark program: every workload on every ring, on the
-# stock kernel and on the patched one, and that wrong data are noticed.
+# stock kernel and on the patched one; that wrong data are noticed; and what options it
+# refuses.
 #
 # STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
 # of building any.
@@ -37,6 +38,7 @@ try()
 	"$tools/vm/boot.sh" --name "cprovbench-$variant" --kernel "$kdir" --topology one-queue-2llc \
 		--append nvme.poll_queues=1 \
 		--drive serial=bench,size=64M --drive serial=polled,size=64M,queues=2 \
+		--drive serial=files,size=32M --add "$tools/common/count.sh:/lib/cprov/count.sh" \
 		--add "$dir/cprovbench:/usr/bin/cprovbench" \
 		--add "$tools/cprovbench/guest-test.sh:/lib/cprov/guest.sh" "${add[@]}" \
 		--out "$dir/$variant.said" --timeout 600 -- bash /lib/cprov/guest.sh
@@ -45,8 +47,9 @@ try()
 
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
-steps_begin cprovbench 3
+steps_begin cprovbench 4
 step build build
+step options bash "$tools/cprovbench/options-test.sh" "$dir/cprovbench"
 step stock try stock "$stock" false
 step patched try patched "$patched" true
 steps_end || exit 1

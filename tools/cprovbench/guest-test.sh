@@ -1,12 +1,16 @@
 #!/bin/bash
 # guest-test.sh: what a guest does to try cprovbench. Each workload, on each ring
 # that it has; rings that poll, on a drive with a queue for that; what must be
-# refused; then one block on the drive is made wrong, which must be noticed.
+# refused; then one byte of what each reads is made wrong, which must be noticed.
 # The port cprov.out gets the results, lines of JSON.
 set -euo pipefail
+# shellcheck source=tools/common/count.sh
+. /lib/cprov/count.sh
 
 drive=/dev/disk/by-serial/bench
 polled=/dev/disk/by-serial/polled
+files=/dev/disk/by-serial/files
+samples=/mnt/samples
 module=/lib/cprov/completion_provenance.ko
 exec {out}>/dev/virtio-ports/cprov.out
 
@@ -19,6 +23,38 @@ fail()
 try()
 {
 	cprovbench --json --ios 40 --tensor 1M --budget 60000000 "$@" "$target" >&"$out"
+}
+
+# Those that must complete at home have threads on other CPUs than the interrupt's.
+# try_threads HINTS RING
+try_threads()
+{
+	local -a options=(--label "$1" --hints "$1" --ring "$2" --threads 3)
+
+	target=$drive
+	try "${options[@]}" hops
+	try "${options[@]}" database
+	[[ $2 != passthrough ]] || return 0
+	try "${options[@]}" --workers 2 database
+	# So small blocks that a file is still being submitted when it is wanted.
+	target=$samples
+	try "${options[@]}" --block 16K --cpus "$away" loader
+}
+
+# broken OPTION... WORKLOAD: which must find that.
+broken()
+{
+	local status=0
+
+	try --label broken "$@" || status=$?
+	[[ $status == 1 ]] || fail "wrong data: status $status, not 1: $*"
+}
+
+# spoil FILE OFFSET
+spoil()
+{
+	printf x | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+	sync
 }
 
 # refused STATUS WORDS ARGUMENT...: it measures nothing, and says why.
@@ -63,7 +99,7 @@ try_polled()
 {
 	local ring=$1 workload n
 
-	for workload in chase peak swap mixed migrate; do
+	for workload in chase peak swap mixed migrate hops database; do
 		n=$(interrupted --label polled --hints auto --ring "$ring" "$workload")
 		((n <= 1)) || fail "$workload by $ring had $n interrupts"
 	done
@@ -89,6 +125,12 @@ sq_thread()
 }
 
 [[ ! -e $module ]] || insmod "$module"
+mkfs.ext4 -q "$files"
+mount "$files" /mnt
+mkdir "$samples"
+away=$((($(irq_cpu "$(basename "$(readlink -f "$files")")") + 1) % $(nproc)))
+target=$samples
+try --label prepare --prepare --total 8M loader
 target=$drive
 try --label prepare --prepare chase
 for hints in off auto; do
@@ -99,6 +141,10 @@ for hints in off auto; do
 		done
 	done
 	try --label "$hints" --hints "$hints" --ring pread --threads 4 chase
+	for ring in default coop defer sqpoll passthrough libaio; do
+		try_threads "$hints" "$ring"
+	done
+	target=$drive
 done
 sq_thread 2
 
@@ -124,15 +170,26 @@ refused 2 '--sq-cpu is for --ring sqpoll' --ring coop --sq-cpu 1 chase "$drive"
 refused 2 'no SQ thread can be on CPU 99' --ring sqpoll --sq-cpu 99 chase "$drive"
 truncate -s 1M /tmp/file
 refused 3 'not on a whole NVMe namespace' --no-verify --ring passthrough chase /tmp/file
+refused 2 'loader reads files' --ring passthrough loader "$samples"
 [[ -e $module ]] || refused 3 'takes no locality hints' --hints need chase "$drive"
 
 # The first block of a tensor that is read, as the drive is one tensor then.
 target=$drive
 size=$(blockdev --getsize64 "$drive")
-printf x | dd of="$drive" bs=1 seek=$((size / 2 + 5000)) conv=notrunc 2>/dev/null
-sync
+spoil "$drive" $((size / 2 + 5000))
 for ring in default passthrough libaio; do
-	status=0
-	try --label broken --ring "$ring" --tensor "$size" --block 256K --ios 2 swap || status=$?
-	[[ $status == 1 ]] || fail "wrong data by $ring: status $status, not 1"
+	broken --ring "$ring" --tensor "$size" --block 256K --ios 2 swap
 done
+# So small that each flow reads each block of it.
+target=/mnt/small
+truncate -s 256K "$target"
+try --label prepare --prepare hops
+spoil "$target" 77777
+broken --ios 200 hops
+broken --ios 200 database
+broken --ios 200 --workers 2 database
+# The last byte of the largest file, within a block.
+target=$samples
+file=$(find "$samples" -type f -size +960k | head -n 1)
+spoil "$file" $(($(stat -c %s "$file") - 1))
+broken --ios 100 loader

@@ -1,0 +1,60 @@
+#!/bin/bash
+# options-test.sh CPROVBENCH: what the command line cannot mean is refused, with status
+# 2 and a message that says what it is about.
+set -euo pipefail
+
+program=$1
+# Where the build is O_DIRECT works; not so on every /tmp.
+scratch=$(mktemp -d -p "$(dirname "$program")")
+trap 'rm -rf "$scratch"' EXIT
+failed=0
+
+# refused MESSAGE ARGUMENT...
+refused()
+{
+	local message=$1 said status=0
+	shift
+
+	said=$("$program" "$@" 2>&1) || status=$?
+	[[ $status == 2 && $said == *"$message"* ]] && return
+	printf 'cprovbench %s: status %d, and said: %s; expected: %s\n' "$*" "$status" "$said" "$message"
+	failed=1
+}
+
+file=$scratch/file directory=$scratch/directory
+truncate -s 1M "$file"
+truncate -s 64K "$scratch/small"
+mkdir "$directory"
+
+refused 'are needed' chase
+refused "workload 'query' is not known" query "$file"
+refused '--beam 0: not a number from 1 to 64' --beam 0 hops "$file"
+refused '--workers 65: not a number' --workers 65 database "$file"
+refused '--total 4K: not a number' --prepare --total 4K loader "$directory"
+refused '--beam is for hops' --beam 4 chase "$file"
+refused '--hops is for hops' --hops 4 database "$file"
+refused '--workers is for database' --workers 1 hops "$file"
+refused '--total is for --prepare of loader' --total 1M loader "$directory"
+refused '--total is for --prepare of loader' --prepare --total 1M chase "$file"
+refused '--threads is for' --threads 2 mixed "$file"
+refused '--threads is for' --threads 2 handoff "$file"
+for workload in swap mixed handoff migrate hops database loader; do
+	refused 'pread is for chase' --ring pread "$workload" "$file"
+done
+refused 'is of one thread' --ring defer handoff "$file"
+refused 'no multiple of --block' --tensor 1M --block 384K swap "$file"
+refused 'no multiple of 4096' --block 5000 hops "$file"
+refused 'is a directory: loader reads those' hops "$directory"
+refused 'Not a directory: loader reads the files of a directory' loader "$file"
+refused 'No such file or directory' loader "$scratch/none"
+refused 'has no files of cprovbench: --prepare writes them' loader "$directory"
+refused 'is smaller than what is to be read at once' database "$scratch/small"
+refused '--prepare writes it' hops "$file"
+
+# A set that is not whole, or was written to, is not read.
+"$program" --json --output /dev/null --prepare --total 2M --ios 1 loader "$directory"
+printf x >>"$directory/cprovbench-000000"
+refused 'cprovbench-000000 has' loader "$directory"
+rm "$directory/cprovbench-000000"
+refused 'cprovbench-000000: ' loader "$directory"
+exit "$failed"
