@@ -6,8 +6,8 @@ def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
 def spread: {median: (median | . * 100 | round / 100), min: min, max: max};
 def total($what): [.vcpus[][$what]] | add;
 
-# What the consumer waits for: a tensor, where there are some, or the first flow's reads.
-def waits: .tensor.complete_ns // .flows[0].latency_ns;
+# What the consumer waits for: what several reads make up, or the first flow's reads.
+def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
 # In the order in which they were measured, by numbers that come round: see guest.sh.
 [$counted[] | select(has("region"))] as $regions
 | def counted($nth; $region):

@@ -3,12 +3,15 @@
 # done on the machine that it is on: what differs there is what it sets and replaces.
 #
 # MODE is stock, unhinted, hinted or polled, which is stock with rings that poll, a
-# slash, and the drive's rq_affinity. Each workload of cprovbench is run in each mode,
+# slash, and the drives' rq_affinity. Each workload of cprovbench is run in each mode,
 # REPEATS times, as a region of the coherence instrument; swap has two. The port
 # cprov.out gets lines of JSON: one on the machine, and one for each run.
 set -euo pipefail
 
 drive=/dev/disk/by-serial/bench
+# A loader wants files, so it has a drive, and an interrupt, of its own; if it is to run.
+loader_drive=/dev/disk/by-serial/loader
+samples='' loader_cpus=''
 said=/tmp/cprovbench.said
 module=/lib/cprov/completion_provenance.ko
 # The mode that what takes no hints is run in, and the rq_affinity that all is run with.
@@ -16,13 +19,13 @@ baseline=stock usual=1
 # All that are measured, in their order. The instrument has 64, so they come round.
 region=0
 
-# consumers near|far: CPUs that share a cache with the interrupt, without being its
+# consumers near|far DISK: CPUs that share a cache with the interrupt, without being its
 # own, or that do not.
 consumers()
 {
 	local cpu irq
 
-	irq=$(irq_cpu "$disk")
+	irq=$(irq_cpu "$2")
 	for ((cpu = 0; cpu < $(nproc); cpu++)); do
 		if [[ $(last_level_cache "$cpu") != "$(last_level_cache "$irq")" ]]; then
 			[[ $1 == near ]] || echo "$cpu"
@@ -53,16 +56,22 @@ queues()
 
 set_rq_affinity()
 {
-	echo "$1" >"/sys/block/$disk/queue/rq_affinity"
+	echo "$1" | tee "/sys/block/$disk/queue/rq_affinity" >"/sys/block/$loader_disk/queue/rq_affinity"
 }
 
-# how_long WORKLOAD: the options of cprovbench that say so. A step of swap is a tensor,
-# of 16 reads here.
+# how_long WORKLOAD: the options of cprovbench that say so, for about as many reads. A
+# step of swap is a tensor, of 16 reads here; a query of hops is 32, one of the database,
+# with its share of the scan, 10.
 how_long()
 {
 	local steps=$((reads + 101))
 
-	[[ $1 != swap ]] || steps=$((steps / 16))
+	case $1 in
+	swap) steps=$((steps / 16)) ;;
+	hops) steps=$((steps / 32 + 1)) ;;
+	database) steps=$((steps / 10 + 1)) ;;
+	loader) steps=$((steps / 3 + 1)) ;;
+	esac
 	printf '%s\n' --ios "$steps" --region $((region % 60))
 }
 
@@ -76,14 +85,15 @@ ran()
 # the others tell cases apart.
 run()
 {
-	local mode=$1 rq_affinity=$2 workload=$3 ring=$4 hints=off status=0 result
+	local mode=$1 rq_affinity=$2 workload=$3 ring=$4 hints=off status=0 target=$drive result
 	local -a length
 	shift 4
 
 	[[ $mode != hinted ]] || hints=need
+	[[ $workload != loader ]] || target=$samples
 	mapfile -t length < <(how_long "$workload")
 	result=$(cprovbench --json --hints "$hints" --budget 60000000 --cpus "$cpus" --ring "${ring%% *}" \
-		"${length[@]}" "${verify[@]}" "$@" "$workload" "$drive" 2>"$said") || status=$?
+		"${length[@]}" "${verify[@]}" "$@" "$workload" "$target" 2>"$said") || status=$?
 	# 3: there is no such ring here; wrong data are in the result.
 	if ((status == 3)); then
 		jq -c -R -s --arg mode "$mode" --arg workload "$workload" --arg ring "$ring" \
@@ -132,7 +142,7 @@ run_rings()
 
 run_mode()
 {
-	local mode=$1 rq_affinity=$2 workload
+	local mode=$1 rq_affinity=$2 workload workers
 
 	set_rq_affinity "$rq_affinity"
 	if [[ $mode == polled ]]; then
@@ -152,6 +162,11 @@ run_mode()
 	for workload in mixed handoff migrate; do
 		run "$mode" "$rq_affinity" "$workload" default
 	done
+	run "$mode" "$rq_affinity" hops default
+	for workers in 0 2; do
+		run "$mode" "$rq_affinity" database default --threads 2 --workers "$workers"
+	done
+	[[ -z $samples ]] || cpus=$loader_cpus run "$mode" "$rq_affinity" loader default --threads 2 --block 64K
 }
 
 run_modes()
@@ -165,6 +180,16 @@ run_modes()
 	done
 }
 
+# Its files, on a file system of their own.
+make_samples()
+{
+	samples=/mnt/samples
+	mkfs.ext4 -q "$loader_drive"
+	mount "$loader_drive" /mnt
+	mkdir "$samples"
+	cprovbench --prepare --total 16M --ios 50 --hints off --cpus "$loader_cpus" loader "$samples" >/dev/null
+}
+
 main()
 {
 	reads=$1 repeats=$2
@@ -173,13 +198,16 @@ main()
 	. /lib/cprov/count.sh
 	exec {out}>/dev/virtio-ports/cprov.out
 	disk=$(basename "$(readlink -f "$drive")")
+	loader_disk=$(basename "$(readlink -f "$loader_drive")")
 	verify=()
 	[[ ! -e $module ]] || insmod "$module"
-	near=$(consumers near) cpus=$(consumers far) consumer=far
+	near=$(consumers near "$disk") cpus=$(consumers far "$disk") consumer=far
+	loader_cpus=$(consumers far "$loader_disk")
 	[[ -n $cpus ]] || { echo 'this machine has one cache'; exit 1; }
 	# Where each CPU has a queue, and an interrupt, nobody is near another's.
 	(($(queues) < $(nproc))) || near=
 	cprovbench --prepare --ios 200 --hints off --cpus "$cpus" chase "$drive" >/dev/null
+	make_samples
 	printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"consumers":"%s"}}\n' "$(uname -r)" "$(nproc)" \
 		"$(queues)" "$cpus" >&"$out"
 	run_modes "$@"

@@ -141,7 +141,7 @@ find_consumers()
 	near='' consumer=any
 	cpus=${BENCH_CPUS:-}
 	if [[ -z $cpus && $disk == nvme* ]] && (($(queues) < $(nproc))) && irq_cpu "$disk" >/dev/null 2>&1; then
-		cpus=$(consumers far) near=$(consumers near) consumer=far
+		cpus=$(consumers far "$disk") near=$(consumers near "$disk") consumer=far
 	fi
 	[[ -n $cpus ]] || cpus=$(taskset -cp $$ | sed 's/.*: //') near='' consumer=any
 }
