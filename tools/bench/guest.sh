@@ -163,8 +163,9 @@ run_mode()
 		run "$mode" "$rq_affinity" "$workload" default
 	done
 	run "$mode" "$rq_affinity" hops default
-	for workers in 0 2; do
-		run "$mode" "$rq_affinity" database default --threads 2 --workers "$workers"
+	for workers in '--workers 0' '--workers 2' '--workers 2 --home backend'; do
+		# shellcheck disable=SC2086 # options
+		run "$mode" "$rq_affinity" database default --threads 2 $workers
 	done
 	[[ -z $samples ]] || cpus=$loader_cpus run "$mode" "$rq_affinity" loader default --threads 2 --block 64K
 }

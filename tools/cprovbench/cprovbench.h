@@ -77,10 +77,14 @@ enum ring_kind {
 
 enum hints { HINTS_AUTO, HINTS_OFF, HINTS_NEED };
 
+/* Of reads that an I/O worker submits for a backend. */
+enum home { HOME_UNSAID, HOME_WORKER, HOME_BACKEND };
+
 struct options {
 	enum workload workload;
 	enum ring_kind ring;
 	enum hints hints;
+	enum home home;
 	const char *target, *label, *output;
 	int cpus[MAX_CPUS], nr_cpus;
 	unsigned int threads, depth, block, overlap, budget_us;

@@ -137,8 +137,8 @@ static void reader_close(struct reader *r)
 		lane_close(&r->lane);
 }
 
-/* Who reads for another names that one's CPU, which is known now, not before. */
-static void read_begin(struct reader *r, struct job *job, uint64_t block)
+static void read_begin(struct reader *r, const struct bench *b, struct job *job,
+		       uint64_t block)
 {
 	job->rq.block = block;
 	if (!r->pool) {
@@ -146,9 +146,12 @@ static void read_begin(struct reader *r, struct job *job, uint64_t block)
 		lane_submit(&r->lane, 0);
 		return;
 	}
-	job->hint = job->rq.flow->hint;
-	job->hint.home_cpu = (__s16)sched_getcpu();
-	job->rq.hint = &job->hint;
+	if (b->opt.home == HOME_BACKEND) {
+		/* Where this thread is is known now, not before. */
+		job->hint = job->rq.flow->hint;
+		job->hint.home_cpu = (__s16)sched_getcpu();
+		job->rq.hint = &job->hint;
+	}
 	job->rq.submitted_ns = now_ns();
 	pool_put(r->pool, job);
 }
@@ -185,10 +188,10 @@ static void query(struct helper *me, struct reader *r, struct job *index,
 	struct bench *b = me->w.b;
 	unsigned int i;
 
-	read_begin(r, index, place(b, key, index->rq.bytes));
+	read_begin(r, b, index, place(b, key, index->rq.bytes));
 	read_end(r, b, index);
 	for (i = 0; i < ROWS; i++) {
-		read_begin(r, heap, linked(b, &index->rq, i));
+		read_begin(r, b, heap, linked(b, &index->rq, i));
 		read_end(r, b, heap);
 	}
 	hist_add(&me->w.own.parts[0].complete, now_ns() - begin);
@@ -243,7 +246,7 @@ static void *scan(void *data)
 			 BULK_BYTES);
 	for (;;) {
 		for (; begun < ended + depth && scan_on(b, begun); begun++)
-			read_begin(&r, &jobs[begun % depth],
+			read_begin(&r, b, &jobs[begun % depth],
 				   begun % chunks * chunk);
 		if (ended == begun)
 			break;

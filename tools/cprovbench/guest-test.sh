@@ -34,8 +34,9 @@ try_threads()
 	target=$drive
 	try "${options[@]}" hops
 	try "${options[@]}" database
-	[[ $2 != passthrough ]] || return 0
 	try "${options[@]}" --workers 2 database
+	[[ $2 != passthrough ]] || return 0
+	try "${options[@]}" --workers 2 --home backend database
 	# So small blocks that a file is still being submitted when it is wanted.
 	target=$samples
 	try "${options[@]}" --block 16K --cpus "$away" loader
@@ -170,6 +171,7 @@ refused 2 '--sq-cpu is for --ring sqpoll' --ring coop --sq-cpu 1 chase "$drive"
 refused 2 'no SQ thread can be on CPU 99' --ring sqpoll --sq-cpu 99 chase "$drive"
 truncate -s 1M /tmp/file
 refused 3 'not on a whole NVMe namespace' --no-verify --ring passthrough chase /tmp/file
+refused 2 'a hint of its own' --ring passthrough --workers 1 --home backend database "$drive"
 refused 2 'loader reads files' --ring passthrough loader "$samples"
 [[ -e $module ]] || refused 3 'takes no locality hints' --hints need chase "$drive"
 

@@ -56,6 +56,8 @@ static const char usage[] =
 	"      --hops N           of a query (default 8)\n"
 	"      --workers N        threads of database that read for the others; 0, the\n"
 	"                         default, gives each of these a ring\n"
+	"      --home WHOSE       of reads by such a worker: worker, wherever it is by then\n"
+	"                         (default), or backend\n"
 	"      --budget US        of the hints (default 0: the policy's)\n"
 	"      --no-verify        do not check the data\n"
 	"      --prepare          first write the pattern that is verified OVER ALL that is\n"
@@ -82,6 +84,7 @@ const char *const ring_names[] = { "default", "coop",	"defer",       "sqpoll",
 				   "iopoll",  "hybrid", "passthrough", "libaio",
 				   "pread",   NULL };
 static const char *const hints_names[] = { "auto", "off", "need", NULL };
+static const char *const home_names[] = { "", "worker", "backend", NULL };
 
 static unsigned int parse_name(const char *what, const char *s,
 			       const char *const *names)
@@ -186,8 +189,8 @@ static void check_ring(const struct options *opt)
 		    name);
 	if (opt->ring == RING_PASSTHROUGH && opt->workload == WORK_LOADER)
 		die("passthrough reads a namespace, and loader reads files");
-	if (opt->ring == RING_PASSTHROUGH && opt->workers)
-		die("a command has no room for a hint of its own, which I/O workers give: passthrough is for --workers 0");
+	if (opt->ring == RING_PASSTHROUGH && opt->home == HOME_BACKEND)
+		die("a command has no room for a hint of its own: passthrough is not for --home backend");
 	if (opt->sq_cpu >= 0 && opt->ring != RING_SQPOLL)
 		die("--sq-cpu is for --ring sqpoll: %s has no SQ thread", name);
 }
@@ -251,6 +254,8 @@ static void check(struct options *opt)
 		die("--threads is for chase, migrate, hops, database and loader");
 	if (opt->workers && opt->workload != WORK_DATABASE)
 		die("--workers is for database");
+	if (opt->home && !opt->workers)
+		die("--home is for the --workers of database");
 	if (opt->total && !(opt->prepare && opt->workload == WORK_LOADER))
 		die("--total is for --prepare of loader");
 	if (!opt->total)
@@ -264,6 +269,7 @@ enum {
 	OPT_BEAM,
 	OPT_HOPS,
 	OPT_WORKERS,
+	OPT_HOME,
 	OPT_BUDGET,
 	OPT_NO_VERIFY,
 	OPT_NO_RECEIPTS,
@@ -289,6 +295,7 @@ static const struct option options[] = {
 	{ "beam", required_argument, NULL, OPT_BEAM },
 	{ "hops", required_argument, NULL, OPT_HOPS },
 	{ "workers", required_argument, NULL, OPT_WORKERS },
+	{ "home", required_argument, NULL, OPT_HOME },
 	{ "budget", required_argument, NULL, OPT_BUDGET },
 	{ "no-verify", no_argument, NULL, OPT_NO_VERIFY },
 	{ "prepare", no_argument, NULL, OPT_PREPARE },
@@ -351,6 +358,9 @@ static void parse_option(struct options *opt, int c)
 	case OPT_WORKERS:
 		opt->workers = (unsigned int)parse_number("workers", optarg, 0,
 							  MAX_THREADS);
+		break;
+	case OPT_HOME:
+		opt->home = parse_name("home", optarg, home_names);
 		break;
 	case OPT_BUDGET:
 		opt->budget_us = (unsigned int)parse_number("budget", optarg, 0,

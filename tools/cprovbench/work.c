@@ -290,16 +290,31 @@ static struct phase *add_phase(struct bench *b, const char *name)
 	return p;
 }
 
-void run(struct bench *b)
+static void plan_database(struct bench *b, unsigned int urgent)
+{
+	bool to_backend = b->opt.home == HOME_BACKEND;
+	struct phase *p = add_phase(b, !b->opt.workers ? "rings" :
+				       to_backend      ? "workers-home" :
+							 "workers");
+	unsigned int i;
+
+	flow_init(b, p, "index", urgent);
+	flow_init(b, p, "heap", urgent);
+	flow_init(b, p, "scan", IO_LOCALITY_CLASS_THROUGHPUT);
+	add_part(p, "query");
+	/* What comes next is for the worker to do, and it is not pinned. */
+	for (i = 0; b->opt.workers && !to_backend && i < p->nr_flows; i++)
+		p->flows[i].hint.flags |= IO_LOCALITY_FOLLOW_TASK;
+}
+
+static void plan(struct bench *b)
 {
 	/* What only root may use without the administrator's leave. */
 	unsigned int urgent = b->step_critical ?
 				      IO_LOCALITY_CLASS_STEP_CRITICAL :
 				      IO_LOCALITY_CLASS_LATENCY;
 	struct phase *p;
-	unsigned int i;
 
-	sem_init(&finished, 0, 0);
 	switch (b->opt.workload) {
 	case WORK_PEAK:
 		flow_init(b, add_phase(b, "peak"), "batch",
@@ -320,11 +335,7 @@ void run(struct bench *b)
 		add_part(p, "query");
 		break;
 	case WORK_DATABASE:
-		p = add_phase(b, b->opt.workers ? "workers" : "rings");
-		flow_init(b, p, "index", urgent);
-		flow_init(b, p, "heap", urgent);
-		flow_init(b, p, "scan", IO_LOCALITY_CLASS_THROUGHPUT);
-		add_part(p, "query");
+		plan_database(b, urgent);
 		break;
 	case WORK_LOADER:
 		p = add_phase(b, "loader");
@@ -347,6 +358,14 @@ void run(struct bench *b)
 			p->flows[0].hint.home_cpu = (__s16)cpu_of(b, 0);
 		break;
 	}
+}
+
+void run(struct bench *b)
+{
+	unsigned int i;
+
+	sem_init(&finished, 0, 0);
+	plan(b);
 	b->begin_ns = now_ns();
 	for (i = 0; i < b->nr_phases; i++) {
 		uint64_t limit = b->opt.seconds / b->nr_phases;
