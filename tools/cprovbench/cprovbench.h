@@ -205,9 +205,8 @@ struct request *aio_take(struct lane *lane);
 /* What is done by several reads: a tensor, a hop, a query. */
 struct part {
 	const char *name;
-	struct hist
-		submit; /* handing its reads to the kernel, if that is alone */
-	struct hist complete; /* from its beginning until all of it is there */
+	struct hist submit; /* handing its reads over, if that is told */
+	struct hist complete; /* from the beginning until all is there */
 };
 
 struct phase {

@@ -51,6 +51,7 @@ refused 'Not a directory: loader reads the files of a directory' loader "$file"
 refused 'No such file or directory' loader "$scratch/none"
 refused 'has no files of cprovbench: --prepare writes them' loader "$directory"
 refused 'is smaller than what is to be read at once' database "$scratch/small"
+refused 'is smaller than what is to be read at once' mixed "$scratch/small"
 refused '--prepare writes it' hops "$file"
 
 # A set that is not whole, or was written to, is not read.

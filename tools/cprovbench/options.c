@@ -207,11 +207,15 @@ static void check_hops(struct options *opt)
 		opt->hops = 8;
 }
 
-/* The least that the target must have is a tensor, whatever it is called. */
 static void check_tensor(struct options *opt)
 {
+	/* What is read at once has to be in the target, whatever it is called. */
+	if (opt->workload == WORK_MIXED || opt->workload == WORK_DATABASE) {
+		opt->tensor = BULK_BYTES;
+		return;
+	}
 	if (opt->workload != WORK_SWAP) {
-		opt->tensor = opt->block > BULK_BYTES ? opt->block : BULK_BYTES;
+		opt->tensor = opt->block;
 		return;
 	}
 	if (opt->tensor % opt->block)
