@@ -6,6 +6,8 @@
 # cprov.out gets lines of JSON: one on the machine, one on the module, and one for
 # each region that was counted.
 set -euo pipefail
+# shellcheck source=tools/common/count.sh
+. /lib/cprov/count.sh
 
 ios=$1 repeats=$2
 shift 2
@@ -15,16 +17,6 @@ disk=$(basename "$(readlink -f "$drive")")
 module=/lib/cprov/completion_provenance.ko
 exec {out}>/dev/virtio-ports/cprov.out
 region=0
-
-# The CPU that the interrupt of a hardware queue goes to; queue 0 is the first
-# for I/O, which the driver calls 1.
-irq_cpu()
-{
-	local irq
-
-	irq=$(awk -v name="${disk%n*}q$(($1 + 1))" '$NF == name { sub(":", "", $1); print $1 }' /proc/interrupts)
-	cat "/proc/irq/${irq:?no interrupt of queue $1}/effective_affinity_list"
-}
 
 # The hardware queue that a CPU submits to.
 queue_of()
@@ -36,21 +28,12 @@ queue_of()
 	done
 }
 
-last_level_cache()
-{
-	local index
-
-	for index in "/sys/devices/system/cpu/cpu$1/cache"/index[0-9]*; do
-		cat "$index/shared_cpu_list"
-	done | tail -n 1
-}
-
 # Where the consumer is, as seen from the interrupt of its queue.
 placement()
 {
 	local irq
 
-	irq=$(irq_cpu "$(queue_of "$1")")
+	irq=$(irq_cpu "$disk" "$(queue_of "$1")")
 	if [[ $irq == "$1" ]]; then
 		echo home
 	elif [[ $(last_level_cache "$irq") == "$(last_level_cache "$1")" ]]; then
@@ -84,7 +67,7 @@ count_mode()
 		coherence-io --cpu "$cpu" --region "$region" --ios "$ios" "${more[@]}" "$drive"
 		printf '{"region":%d,"mode":"%s","rq_affinity":%d,"consumer":"%s","cpu":%d,"irq_cpu":%d}\n' \
 			"$region" "$mode" "$rq_affinity" "$where" "$cpu" \
-			"$(irq_cpu "$(queue_of "$cpu")")" >&"$out"
+			"$(irq_cpu "$disk" "$(queue_of "$cpu")")" >&"$out"
 		region=$((region + 1))
 	done
 }

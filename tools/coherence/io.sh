@@ -32,6 +32,7 @@ io_guest()
 	top=200 count "$name" "$kdir" "$topology" --append nvme.io_queue_depth=64 \
 		--drive serial=coherence,size=256M \
 		--add "$dir/coherence-io:/usr/bin/coherence-io" \
+		--add "$CPROV_TOP/tools/common/count.sh:/lib/cprov/count.sh" \
 		--add "$CPROV_TOP/tools/coherence/io-guest.sh:/lib/cprov/io-guest.sh" "${add[@]}" \
 		-- bash /lib/cprov/io-guest.sh "$io_ios" "$io_repeats" "$@"
 }

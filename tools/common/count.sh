@@ -5,14 +5,14 @@
 
 count_trace=/sys/kernel/tracing/instances/count
 
-# irq_cpu DISK: the CPU that the interrupt of an NVMe drive's first queue for I/O
-# goes to.
+# irq_cpu DISK [QUEUE]: the CPU that the interrupt of an NVMe drive's hardware queue
+# goes to; queue 0 is the first for I/O, which the driver calls 1.
 irq_cpu()
 {
 	local irq
 
-	irq=$(awk -v name="${1%n*}q1" '$NF == name { sub(":", "", $1); print $1 }' /proc/interrupts)
-	cat "/proc/irq/${irq:?no interrupt}/effective_affinity_list"
+	irq=$(awk -v name="${1%n*}q$((${2:-0} + 1))" '$NF == name { sub(":", "", $1); print $1 }' /proc/interrupts)
+	cat "/proc/irq/${irq:?no interrupt of queue ${2:-0}}/effective_affinity_list"
 }
 
 # last_level_cache CPU: the CPUs that share it.
