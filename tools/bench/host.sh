@@ -96,6 +96,19 @@ find_target()
 	fi
 }
 
+# A loader wants files, wherever the target is. Without them there is none.
+make_samples()
+{
+	samples=$dir/samples
+	undo+=("rm -rf ${samples@Q}")
+	rm -rf "$samples"
+	mkdir "$samples"
+	cprovbench --prepare --total 64M --ios 1 --ring libaio --hints off loader "$samples" >/dev/null 2>"$said" || {
+		log "no files for the loader: $(tail -n 1 "$said")"
+		samples=''
+	}
+}
+
 # The disk that the target is on, or nothing; a partition's has its queue.
 find_disk()
 {
@@ -144,6 +157,7 @@ find_consumers()
 		cpus=$(consumers far "$disk") near=$(consumers near "$disk") consumer=far
 	fi
 	[[ -n $cpus ]] || cpus=$(taskset -cp $$ | sed 's/.*: //') near='' consumer=any
+	loader_cpus=$cpus
 }
 
 how_long()
@@ -233,6 +247,7 @@ main_on_host()
 	trap cleanup EXIT
 	find_target
 	drive=$target said=$dir/host.messages disk='' done_runs=0
+	make_samples
 	find_disk
 	find_modes
 	find_consumers

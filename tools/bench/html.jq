@@ -134,7 +134,7 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
       | ("p50", "p99") as $what
       | figure("\($c | title), \($what)"; "\($m | machine); \($r.command), \($r.date)";
           (sort_by([.ring, (.mode | mode_order), .rq_affinity])[] | {label: called, mode} + (.times[$what] | scaled(1000)));
-          "microseconds until \(if ($c.workload == "swap") then "a tensor" else "a read" end) is there"))),
+          "microseconds until \({swap: "a tensor", hops: "a query", database: "a query", loader: "a file"}[$c.workload] // "a read") is there"))),
   ([.guests[] | .topology as $topology | .missing[] + {$topology}] | select(. != [])
    | "<h2>What there is not</h2><ul>",
      (group_by([.ring, .why])[] | "<li>\(.[0].ring | esc): \(.[0].why | esc) (\([.[].topology] | unique | join(", ")))"), "</ul>"),

@@ -7,7 +7,7 @@ def microseconds: . / 100 | round / 10;
 def value($by): if . == null then "-" elif $by | startswith("p") then microseconds else . end;
 
 (.guests[] | select(.cases[0].times)
- | "medians of the repetitions; the microseconds are those of a tensor, of swap, and of a query, of hops and database",
+ | "medians of the repetitions; of swap, hops, database and loader the microseconds are those of a tensor, a query or a file",
    ("workload" | rpad(28)) + ("consumer" | rpad(10)) + ("mode" | rpad(10)) + ("ring" | rpad(13)) + ("rq_affinity" | rpad(12))
      + ("p50 us" | pad(10)) + ("p99 us" | pad(10)) + ("p99.9 us" | pad(10)) + ("reads/s" | pad(10)) + ("GB/s" | pad(9)),
    (.cases[]
