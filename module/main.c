@@ -227,14 +227,17 @@ static unsigned int cprov_admit_requests(u16 class, unsigned int nr)
 	return nr;
 }
 
-/* Constant, but for @at_home. */
-static struct cprov_ops cprov_policy_ops = {
+/* NULL while steering is switched off, as then each request has to be asked for. */
+static unsigned long __percpu *cprov_at_home;
+
+static const struct cprov_ops cprov_policy_ops = {
 	.version	= CPROV_OPS_VERSION,
 	.size		= sizeof(struct cprov_ops),
 	.queue		= cprov_queue,
 	.complete	= cprov_complete,
 	.deferred	= cprov_deferred,
 	.window_ns	= cprov_window_ns,
+	.at_home	= &cprov_at_home,
 	.ring_default	= cprov_default_of_ring,
 	.admit		= cprov_admit_requests,
 };
@@ -245,8 +248,8 @@ static DEFINE_MUTEX(cprov_switch_mutex);
  * cprov_switch - steer, or do not
  * @on: which
  *
- * While it is off the block layer has to ask about each request, and is told to
- * treat it as if it had no hint, at home as well.
+ * While it is off the block layer is told, of each request, to treat it as if it
+ * had no hint, at home as well.
  *
  * Context: Process context. May sleep.
  */
@@ -256,8 +259,7 @@ void cprov_switch(bool on)
 	mutex_lock(&cprov_switch_mutex);
 	/* Each is read by decisions on any CPU. */
 	WRITE_ONCE(cprov_knobs.enabled, on);
-	WRITE_ONCE(cprov_policy_ops.at_home,
-		   on ? cprov_at_home_counters() : NULL);
+	WRITE_ONCE(cprov_at_home, on ? cprov_at_home_counters() : NULL);
 	mutex_unlock(&cprov_switch_mutex);
 }
 

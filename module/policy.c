@@ -9,10 +9,10 @@
 
 /**
  * cprov_within_window - whether locality is still worth something
- * @expires_ns: end of the window, in the clock of @now_ns; 0 = never set
+ * @expires_ns: end of the window, in the clock of @now_ns; 0 = there is none
  * @now_ns: the time, in nanoseconds
  *
- * The end does not belong to the window, hence one that was never set is over
+ * The end does not belong to the window, hence one that there is not is over
  * whatever the time.
  *
  * Context: Any.

@@ -33,7 +33,10 @@ FIXTURE_SETUP(at_home)
 {
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
 	       T_TWO_CPUS | T_STEERING);
-	T_OR_SKIP(t_way_dev(&self->dev, variant->queues));
+	/* Of polling there is a queue more, if nothing is said. */
+	T_OR_SKIP(variant->queues == T_ONE_QUEUE ?
+			  t_null_blk(&self->dev, "poll_queues=0") :
+			  t_way_dev(&self->dev, variant->queues));
 	T_OK(t_trace_open(&self->trace, "block:block_rq_complete"));
 	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
 			    "dev == %llu", self->dev.dev));
@@ -77,9 +80,17 @@ static long long decided(unsigned int cls)
 	return sum;
 }
 
+/* Step-critical requests that were left to the softirq. */
+static long long deferrals(void)
+{
+	return t_read_num(-1, T_KNOBS "/counters/deferred/softirq");
+}
+
 /* Reads that come to a CPU of their own accord if there is a queue for each. */
 T_TEST_F(at_home, counted)
 {
+	long long deferred = 0;
+
 	for (unsigned int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
 		struct io_locality_hint hint = t_hint_of(cls, -1, 1 + cls);
 		int there = 0;
@@ -90,6 +101,13 @@ T_TEST_F(at_home, counted)
 				 self->cpus[i % self->nr];
 		}
 		EXPECT_EQ(self->nr * 4, decided(cls));
+		/* One interrupt for all leaves it to the softirq, at home as well. */
+		if (variant->queues == T_ONE_QUEUE)
+			EXPECT_EQ(cls == IO_LOCALITY_CLASS_STEP_CRITICAL ?
+					  self->nr * 4 :
+					  deferred,
+				  deferrals());
+		deferred = deferrals();
 		if (variant->queues != T_QUEUE_PER_CPU)
 			continue;
 		EXPECT_EQ(self->nr * 4, there);
@@ -135,6 +153,37 @@ T_TEST_F(at_home, node)
 		ASSERT_LE(0, read_from(self, &hint));
 	EXPECT_EQ(4, decided(cls));
 	EXPECT_EQ(0, t_counter("complete", cls, T_AT_HOME));
+}
+
+/* Who asks for a receipt gets all of it. */
+T_TEST_F(at_home, receipts)
+{
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 1);
+	static alignas(4096) char buf[4096];
+	struct io_uring_cqe cqe;
+	struct t_ring ring;
+	__u64 receipt[2];
+	unsigned int reason;
+
+	ASSERT_EQ(0, t_ring_init(&ring, 1, IORING_SETUP_CQE32));
+	ASSERT_EQ(0, t_enable_receipts(&ring, &hint));
+	for (int i = 0; i < self->nr; i++) {
+		ASSERT_EQ(0, t_pin(self->cpus[i]));
+		t_prep_rw(t_sqe(&ring), IORING_OP_READ, self->fd, buf,
+			  sizeof(buf), 0);
+		ASSERT_EQ(0, t_submit(&ring, 1));
+		ASSERT_TRUE(t_cqe_big(&ring, &cqe, receipt));
+		ASSERT_EQ(sizeof(buf), cqe.res);
+		/* When the device was done, and what was decided. */
+		EXPECT_NE(0, receipt[0]);
+		reason = receipt[1] >> IO_LOCALITY_RECEIPT_REASON & 63;
+		if (variant->queues == T_QUEUE_PER_CPU ||
+		    reason != IO_LOCALITY_REASON_STEERED)
+			EXPECT_EQ(IO_LOCALITY_REASON_AT_HOME, reason);
+	}
+	EXPECT_EQ(self->nr, decided(IO_LOCALITY_CLASS_STEP_CRITICAL));
+	t_ring_exit(&ring);
 }
 
 /* The administrator's switch goes before, and leaves no trace of steering. */

@@ -7,6 +7,8 @@
 # show:
 #   tests: the groups or tests of selftests/run_all.sh that are run
 #   topology: the guest's (one-queue-2llc)
+#   debug: the kernel's (none)
+#   append: what its command line has besides
 set -euo pipefail
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/vm/lib.sh
@@ -48,13 +50,16 @@ mutant_kernel()
 # Succeeds if the tests fail, which includes a guest that is lost or complains.
 caught()
 {
-	local mutant=$1 kernel status=0 topology
+	local mutant=$1 kernel status=0 topology append
 	local -a tests
 
 	rm -rf "$work"
 	mkdir -p "$work"
 	read -ra tests <<<"$(header tests "$mutant")"
 	topology=$(header topology "$mutant")
+	DEBUG=$(header debug "$mutant")
+	export DEBUG
+	append=$(header append "$mutant")
 	if grep -q '^+++ b/module/' "$mutant"; then
 		kernel=$("$tools/vm/kernel.sh" build --variant patched)
 		cp -a module "$work/module"
@@ -71,7 +76,8 @@ caught()
 		kernel=$(mutant_kernel "$mutant")
 		guest_build "$kernel"
 	fi
-	guest_selftests "mutant" "$kernel" "${topology:-one-queue-2llc}" -- "${tests[@]}" || status=$?
+	guest_selftests "mutant" "$kernel" "${topology:-one-queue-2llc}" ${append:+--append "$append"} -- \
+		"${tests[@]}" || status=$?
 	rm -f "$STEPS_DIR/guest.totals"
 	case $status in
 	0)

@@ -201,8 +201,9 @@ enum io_locality_class {
  * @flags: IO_LOCALITY_* flags.
  * @budget_us: Active window in microseconds, 0 = the policy's default for the
  *	class. Past it the request is treated as IO_LOCALITY_CLASS_THROUGHPUT.
- *	It starts when the device's driver is given a request, anew on each of a
- *	stack of devices, and is kept to within one eighth, rounded up.
+ *	It starts when a request is made for the device, or for the first of those
+ *	that are submitted together, anew on each of a stack of devices, and is
+ *	kept to within one eighth, rounded up.
  */
 struct io_locality_hint {
 	__u32	flow_id;
