@@ -7,6 +7,8 @@
 #            count
 #   gate     that nothing rose since tools/icount/baseline.json: instructions of
 #            the last count, sizes of structs, and line transfers
+#   series   what each patch costs who uses none of it: a kernel and a guest for
+#            each, or for those that ICOUNT_PATCHES names by number
 #
 # count and limits, if none is named. With UPDATE=1 gate writes the baseline.
 # STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
@@ -24,6 +26,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/icount/count.sh"
 # shellcheck source=tools/icount/gate.sh
 . "$tools/icount/gate.sh"
+# shellcheck source=tools/icount/series.sh
+. "$tools/icount/series.sh"
 die_with_parent "$@"
 
 # A limit that does not hold names what grew, in each case.
@@ -39,7 +43,8 @@ for part in "${parts[@]}"; do
 	count) total=$((total + count_steps)) ;;
 	limits) total=$((total + limits_steps)) ;;
 	gate) total=$((total + gate_steps)) ;;
-	*) die "unknown part '$part'" "icount.sh" "use count, limits, gate" ;;
+	series) total=$((total + series_steps)) ;;
+	*) die "unknown part '$part'" "icount.sh" "use count, limits, gate, series" ;;
 	esac
 done
 

@@ -44,7 +44,7 @@ count_guest()
 	shift 2
 
 	idle=$(count_idle "$kdir")
-	[[ $variant == stock ]] ||
+	[[ $variant != patched ]] ||
 		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
 	: >"$dir/$variant.said"
 	"$tools/vm/boot.sh" --name "icount-$variant" --kernel "$kdir" --topology "$count_topology" \
