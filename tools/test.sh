@@ -71,7 +71,7 @@ leaks()
 		exit 77
 	fi
 	CPROV_TRIALS=500 guest_selftests test-leaks "$patched" one-queue-2llc --append kmemleak=on -- \
-		way_exit fault abi_update abi_task_default abi_receipt carry_passthrough rule_change
+		way_exit fault_exit abi_update abi_task_default rule_change
 }
 
 # What a guest counted inside itself is counted here, not the guest as one.
