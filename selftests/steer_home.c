@@ -210,6 +210,32 @@ T_TEST_F(home, sq_thread)
 	}
 }
 
+/*
+ * A thread that may run anywhere may run on the CPU that is named, too, and still is
+ * where the next instruction runs. It may move while a request is made, once or so.
+ */
+T_TEST_F(home, sq_thread_that_may_run_anywhere)
+{
+	int there = 0, of = 0;
+	struct t_ring ring;
+
+	ASSERT_EQ(0, t_ring_init(&ring, 4, IORING_SETUP_SQPOLL));
+	ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
+	for (int i = 0; i < self->nr * 4; i++) {
+		struct io_locality_hint hint =
+			t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+				  self->cpus[i % self->nr], 7);
+		const struct t_event *event = shoot(self, &ring, &hint, 0);
+
+		ASSERT_NE(NULL, event);
+		there += t_field(event, "home_cpu", -1) ==
+			 t_field(event, "submit_cpu", -2);
+		of++;
+	}
+	T_EXPECT_EQ(true, there > of * 3 / 4, "%d of %d", there, of);
+	t_ring_exit(&ring);
+}
+
 /* A worker submits from wherever; the submitting task's home stays. */
 T_TEST_F(home, worker)
 {

@@ -33,6 +33,7 @@ touched()
 		case $dir in
 		drivers/block) echo drivers/block/loop.o ;;
 		drivers/md) echo drivers/md/ ;;
+		fs) echo fs/exec.o ;;
 		kernel) echo kernel/fork.o ;;
 		*) echo "$dir/" ;;
 		esac
