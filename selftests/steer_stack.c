@@ -16,7 +16,8 @@
 #define WORK "workqueue:workqueue_execute_start"
 #define EVENTS                                                      \
 	T_SHOT_EVENTS " " T_PATH_EVENT " block:block_bio_complete " \
-		      "io_uring:io_uring_queue_async_work " WORK
+		      "io_uring:io_uring_queue_async_work "         \
+		      "io_uring:io_uring_complete " WORK
 
 FIXTURE(stack)
 {
@@ -325,11 +326,12 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 		     shots[i].submit_cpu);
 		note(&sent_home, t_field(event, "submit_cpu", -1), home);
 
-		/* One at a time: what follows is this one's up to the next. */
-		next = i + 1 < nr ?
-			       t_find(&self->trace, "cprov_complete", "flow_id",
-				      shots[i + 1].hint.flow_id) :
-			       self->trace.events + self->trace.nr;
+		/*
+		 * One at a time: what follows is this one's up to its CQE. After that
+		 * the next one may have been tried in vain, and end where it was.
+		 */
+		next = between(last, self->trace.events + self->trace.nr,
+			       "io_uring_complete", NULL);
 		ASSERT_NE(NULL, next);
 		event = between(last, next, "workqueue_execute_start", NULL);
 		if (event) {
