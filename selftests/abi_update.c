@@ -26,9 +26,7 @@ FIXTURE_SETUP(update)
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
 	T_OK(t_null_blk(&dev, ""));
-	T_OK(t_trace_open(&self->trace, "cprov:cprov_complete"));
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
-			    dev.dev));
+	T_OK(t_trace_open_dev(&self->trace, "cprov:cprov_complete", &dev));
 	self->fd = t_dev_open(&dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 

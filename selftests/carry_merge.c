@@ -45,9 +45,8 @@ FIXTURE_SETUP(merge)
 	if (t_queue_set(&self->dev, "scheduler", variant->scheduler))
 		T_SKIP("no I/O scheduler %s", variant->scheduler);
 	ASSERT_EQ(0, t_queue_set(&self->dev, "nomerges", "0"));
-	T_OK(t_trace_open(&self->trace, "block:block_rq_issue"));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_issue", "dev == %llu",
-			    self->dev.dev));
+	T_OK(t_trace_open_dev(&self->trace, "block:block_rq_issue",
+			      &self->dev));
 	self->fd = t_dev_open(&self->dev, O_RDWR);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, NR * BYTES));

@@ -37,9 +37,8 @@ FIXTURE_SETUP(at_home)
 	T_OR_SKIP(variant->queues == T_ONE_QUEUE ?
 			  t_null_blk(&self->dev, "poll_queues=0") :
 			  t_way_dev(&self->dev, variant->queues));
-	T_OK(t_trace_open(&self->trace, "block:block_rq_complete"));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
-			    "dev == %llu", self->dev.dev));
+	T_OK(t_trace_open_dev(&self->trace, "block:block_rq_complete",
+			      &self->dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));

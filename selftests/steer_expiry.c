@@ -23,14 +23,8 @@ FIXTURE_SETUP(expiry)
 	       T_TWO_CPUS | T_STEERING);
 	T_OR_SKIP(t_slow_dev(&self->dev, 20000000));
 	ASSERT_EQ(0, t_queue_set(&self->dev, "scheduler", "none"));
-	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	/* Not the device below, which has the same flows. */
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_queue", "dev == %llu",
-			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
-			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
-			    "dev == %llu", self->dev.dev));
+	T_OK(t_trace_open_dev(&self->trace, T_SHOT_EVENTS, &self->dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));

@@ -27,11 +27,7 @@ FIXTURE_SETUP(follow)
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
 	       T_TWO_CPUS | T_STEERING);
 	T_OR_SKIP(t_slow_dev(&self->dev, DELAY_NS));
-	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
-			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
-			    "dev == %llu", self->dev.dev));
+	T_OK(t_trace_open_dev(&self->trace, T_SHOT_EVENTS, &self->dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));

@@ -70,11 +70,7 @@ FIXTURE_SETUP(isolated)
 	T_OR_SKIP(isolate(list));
 	/* Its worker, hence its interrupt, keeps out of isolated CPUs. */
 	T_OR_SKIP(t_slow_dev(&self->dev, 1000000));
-	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
-			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
-			    "dev == %llu", self->dev.dev));
+	T_OK(t_trace_open_dev(&self->trace, T_SHOT_EVENTS, &self->dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));

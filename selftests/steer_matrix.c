@@ -64,13 +64,7 @@ FIXTURE_SETUP(matrix)
 	ASSERT_EQ(0, t_queue_get(&self->dev, "rq_affinity", buf, sizeof(buf)));
 	self->rq_affinity = atoi(buf);
 	ASSERT_NE(0, self->rq_affinity);
-	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_queue", "dev == %llu",
-			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "cprov:cprov_complete", "dev == %llu",
-			    self->dev.dev));
-	T_OK(t_trace_filter(&self->trace, "block:block_rq_complete",
-			    "dev == %llu", self->dev.dev));
+	T_OK(t_trace_open_dev(&self->trace, T_SHOT_EVENTS, &self->dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 1, 0));

@@ -121,6 +121,19 @@ const char *t_trace_filter(struct t_trace *trace, const char *event,
 	return NULL;
 }
 
+const char *t_trace_open_dev(struct t_trace *trace, const char *events,
+			     const struct t_dev *dev)
+{
+	const char *why = t_trace_open(trace, events);
+	char list[512], *event, *save;
+
+	snprintf(list, sizeof(list), "%s", events);
+	for (event = strtok_r(list, " ", &save); !why && event;
+	     event = strtok_r(NULL, " ", &save))
+		why = t_trace_filter(trace, event, "dev == %llu", dev->dev);
+	return why;
+}
+
 void t_trace_start(struct t_trace *trace)
 {
 	int fd;
