@@ -9,6 +9,7 @@
  *
  * Without hints the same is executed, but for what tells the kernel of them.
  */
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -80,12 +81,8 @@ static __attribute__((noreturn)) void die(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("coherence-io: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(2);
+	verrx(2, fmt, ap);
 }
 
 static void allow_cpu(cpu_set_t *set, unsigned long cpu)

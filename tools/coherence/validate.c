@@ -10,6 +10,7 @@
  *
  * For each case one line of JSON says which region it was and what is due.
  */
+#include <err.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -164,12 +165,8 @@ static __attribute__((noreturn)) void die(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("coherence-validate: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(2);
+	verrx(2, fmt, ap);
 }
 
 static void pin(unsigned int cpu)

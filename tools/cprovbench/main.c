@@ -3,6 +3,7 @@
  * cprovbench - what people do with storage that somebody waits for, with locality
  * hints where the kernel has them: see cprovbench(1)
  */
+#include <err.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -15,12 +16,8 @@ void die(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("cprovbench: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(2);
+	verrx(2, fmt, ap);
 }
 
 /* Not the user's mistake: another kernel or device may have it. */
@@ -28,12 +25,8 @@ void lacking(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("cprovbench: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(3);
+	verrx(3, fmt, ap);
 }
 
 /* The clock that receipts have. */

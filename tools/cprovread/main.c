@@ -6,6 +6,7 @@
  * A measurement is a list of windows, one for each CPU and queue depth. All
  * counts are cumulative, and a window is the difference of two readings.
  */
+#include <err.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sched.h>
@@ -25,12 +26,8 @@ void die(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("cprovread: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	exit(2);
+	verrx(2, fmt, ap);
 }
 
 void finding(const char *fmt, ...)
