@@ -19,6 +19,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/vm/lib.sh"
 # shellcheck source=tools/steps.sh
 . "$tools/steps.sh"
+# shellcheck source=tools/common/facts.sh
+. "$tools/common/facts.sh"
 die_with_parent "$@"
 
 [[ -z ${HOST:-} ]] || exec "$tools/bench/host.sh"
@@ -33,11 +35,7 @@ build()
 {
 	make -s -C "$tools/cprovbench" OUT="$dir"
 	make -s -C "$tools/coherence" OUT="$dir"
-	# In a copy: its objects belong to one kernel.
-	rm -rf "$dir/module"
-	cp -a "$CPROV_TOP/module" "$dir/module"
-	make -s -C "$patched" M="$dir/module" modules
-	cp "$dir/module/completion_provenance.ko" "$dir/"
+	module_build "$patched" "$dir"
 }
 
 # guest TOPOLOGY VARIANT KDIR MODE...: the variant polled is the stock kernel with a
@@ -75,14 +73,12 @@ growth_of_this_run()
 facts()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
-		--arg host "$(uname -sr), $(nproc) CPUs" --arg quick "${QUICK:-}" \
-		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
-		--arg date "$(date -u +%FT%TZ)" --argjson reads "$reads" --argjson repeats "$repeats" \
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" --arg quick "${QUICK:-}" \
+		--argjson reads "$reads" --argjson repeats "$repeats" \
 		--slurpfile icount "$CPROV_TOP/build/icount/report.json" \
 		--slurpfile growth <(growth_of_this_run) \
-		'{schema: 2, command: ("make bench" + if $quick == "" then "" else " QUICK=1" end),
-		  $date, $commit, $host, accelerator: {name: "tcg", threads: "multi", $qemu},
+		'{schema: 2, command: ("make bench" + if $quick == "" then "" else " QUICK=1" end)} + $run +
+		 {accelerator: {name: "tcg", threads: "multi", $qemu},
 		  $reads, $repeats, icount: ($icount[0] | .cases |= map(del(.functions))),
 		  growth: ($growth[0] | if . then .curves[].points |= map(del(.added, .grown)) else . end)}'
 }

@@ -19,6 +19,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/vm/lib.sh"
 # shellcheck source=tools/steps.sh
 . "$tools/steps.sh"
+# shellcheck source=tools/common/facts.sh
+. "$tools/common/facts.sh"
 # shellcheck source=tools/coherence/io.sh
 . "$tools/coherence/io.sh"
 die_with_parent "$@"

@@ -20,11 +20,7 @@ dir=$CPROV_TOP/build/cprovbench
 build()
 {
 	make -s -C "$tools/cprovbench" OUT="$dir"
-	# In a copy: its objects belong to one kernel.
-	rm -rf "$dir/module"
-	cp -a "$CPROV_TOP/module" "$dir/module"
-	make -s -C "$patched" M="$dir/module" modules
-	cp "$dir/module/completion_provenance.ko" "$dir/"
+	module_build "$patched" "$dir"
 }
 
 try()

@@ -17,6 +17,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/steps.sh"
 # shellcheck source=tools/guest.sh
 . "$tools/guest.sh"
+# shellcheck source=tools/common/facts.sh
+. "$tools/common/facts.sh"
 die_with_parent "$@"
 cd "$CPROV_TOP"
 
@@ -66,10 +68,8 @@ write_report()
 	# A guest that was lost may have left half a line.
 	# shellcheck disable=SC2016 # the variables are jq's
 	cat "$dir"/{stock,unhinted,hinted,killed}.said | jq -R 'fromjson? // empty' |
-		jq -n -f "$tools/fio/report.jq" --arg date "$(date -u +%FT%TZ)" \
-			--arg commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" \
-			--arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
-			--arg accelerator "${why%%$'\t'*}" --arg host "$(uname -sr), $(nproc) CPUs" \
+		jq -n -f "$tools/fio/report.jq" --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+			--arg accelerator "${why%%$'\t'*}" \
 			--arg package "$(dpkg-query -W -f '${Package} ${Version}' fio)" --arg topology "$topology" \
 			--slurpfile modes "$dir/modes.json" --slurpfile exceptions "$dir/exceptions.json" \
 			>"$dir/report.json"

@@ -4,19 +4,15 @@
 
 guest_dir=$CPROV_TOP/build/guest
 
-# guest_build KDIR: what the guests of this kernel need. The module is built in
-# a copy: its objects belong to one kernel. $guest_module is another source of
-# it, $guest_tools one of cprovctl.
+# guest_build KDIR: what the guests of this kernel need. $guest_module is another
+# source of the module, $guest_tools one of cprovctl.
 guest_build()
 {
 	local kdir=$1
 
 	mkdir -p "$guest_dir"
-	rm -rf "$guest_dir/module" "$guest_dir"/*.ko
-	cp -a "${guest_module:-$CPROV_TOP/module}" "$guest_dir/module"
-	make -s -C "$kdir" M="$guest_dir/module" modules >"$guest_dir/module.log" 2>&1 ||
+	module_build "$kdir" "$guest_dir" "${guest_module:-}" >"$guest_dir/module.log" 2>&1 ||
 		die "the module does not build" "$guest_dir/module.log" "tail $guest_dir/module.log"
-	cp "$guest_dir"/module/*.ko "$guest_dir/"
 	make -s -j"$(nproc)" -C "$CPROV_TOP/selftests" KDIR="$kdir" KSRC="$kdir" OUTPUT="$guest_dir/selftests" \
 		>"$guest_dir/selftests.log" 2>&1 ||
 		die "the selftests do not build" "$guest_dir/selftests.log" "tail $guest_dir/selftests.log"

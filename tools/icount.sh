@@ -22,6 +22,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/vm/lib.sh"
 # shellcheck source=tools/steps.sh
 . "$tools/steps.sh"
+# shellcheck source=tools/common/facts.sh
+. "$tools/common/facts.sh"
 # shellcheck source=tools/icount/count.sh
 . "$tools/icount/count.sh"
 # shellcheck source=tools/icount/gate.sh

@@ -15,6 +15,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/vm/lib.sh"
 # shellcheck source=tools/guest.sh
 . "$tools/guest.sh"
+# shellcheck source=tools/common/facts.sh
+. "$tools/common/facts.sh"
 die_with_parent "$@"
 cd "$CPROV_TOP"
 
@@ -70,11 +72,8 @@ read_losses()
 write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --arg date "$(date -u +%FT%TZ)" \
-		--arg commit "$(git describe --always --dirty 2>/dev/null || echo unknown)" \
-		--arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
-		--arg host "$(uname -sr), $(nproc) CPUs" \
-		'{schema: 1, command: "make matrix", $date, $commit, $host, $qemu, topologies: [inputs]}' \
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+		'{schema: 1, command: "make matrix"} + $run + {$qemu, topologies: [inputs]}' \
 		"${topologies[@]/%/.json}" >report.json
 }
 

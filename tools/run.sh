@@ -16,6 +16,8 @@ set -euo pipefail
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/vm/lib.sh
 . "$tools/vm/lib.sh"
+# shellcheck source=tools/common/facts.sh
+. "$tools/common/facts.sh"
 die_with_parent "$@"
 
 scenarios=(one-queue few-queues queue-per-cpu two-node)
@@ -24,6 +26,7 @@ deadline=${CPROV_RUN_TIMEOUT:-180}
 dir=${CPROV_RUN_DIR:-$CPROV_TOP/build/run}
 begin=$SECONDS
 
+# As README says.
 build_module()
 {
 	local kdir=$1
@@ -87,12 +90,10 @@ write_facts()
 
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n --arg accel "$accel" --arg why "${accel_why#*$'\t'}" \
-		--arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
-		--arg host "$(uname -sr), $(nproc) CPUs" \
-		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
-		--arg date "$(date -u +%FT%TZ)" --slurpfile drive "$dir/drive.json" \
-		'{schema: 1, command: "make run", date: $date, commit: $commit, host: $host,
-		  accelerator: {name: $accel, why: $why, qemu: $qemu},
+		--argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+		--slurpfile drive "$dir/drive.json" \
+		'{schema: 1, command: "make run"} + $run +
+		 {accelerator: {name: $accel, why: $why, qemu: $qemu},
 		  drive: ($drive[0] | del(.image)), scenarios: $ARGS.positional}' \
 		--args "${scenarios[@]}" >"$dir/facts.json"
 }

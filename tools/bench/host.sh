@@ -21,6 +21,8 @@ bench=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=${bench%/*}
 # shellcheck source=tools/vm/lib.sh
 . "$tools/vm/lib.sh"
+# shellcheck source=tools/common/facts.sh
+. "$tools/common/facts.sh"
 die_with_parent "$@"
 # shellcheck source=tools/bench/guest.sh
 . "$bench/guest.sh"
@@ -214,10 +216,10 @@ facts()
 		[[ -z ${!name:-} ]] || command+=" $name=${!name}"
 	done
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --arg command "$command" --arg host "$(uname -sr), $(nproc) CPUs" --arg date "$(date -u +%FT%TZ)" \
-		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
+	jq -n --arg command "$command" --argjson run "$(run_facts)" \
 		--argjson seconds "$seconds" --argjson repeats "$repeats" \
-		'{schema: 2, $command, $date, $commit, $host, accelerator: null, reads: null, $seconds, $repeats,
+		'{schema: 2, $command} + $run +
+		 {accelerator: null, reads: null, $seconds, $repeats,
 		  icount: null, growth: null}'
 }
 

@@ -10,15 +10,6 @@ io_ios=${COHERENCE_IOS:-1000}
 # shellcheck disable=SC2034 # coherence.sh's
 io_steps=$((2 * ${#io_topologies[@]} + 2))
 
-# In a copy: its objects belong to one kernel.
-io_module()
-{
-	rm -rf "$dir/module"
-	cp -a "$CPROV_TOP/module" "$dir/module"
-	make -s -C "$1" M="$dir/module" modules
-	cp "$dir/module/completion_provenance.ko" "$dir/"
-}
-
 # io_guest TOPOLOGY VARIANT KDIR MODE...: a short queue, so that the warm-up goes
 # round it, and no entry is first touched within a region.
 io_guest()
@@ -41,12 +32,9 @@ io_guest()
 io_facts()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
-		--arg host "$(uname -sr), $(nproc) CPUs" \
-		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
-		--arg date "$(date -u +%FT%TZ)" \
-		'{schema: 1, command: "tools/coherence.sh io", date: $date, commit: $commit, host: $host,
-		  accelerator: {name: "tcg", threads: "multi", qemu: $qemu}}'
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+		'{schema: 1, command: "tools/coherence.sh io"} + $run +
+		 {accelerator: {name: "tcg", threads: "multi", qemu: $qemu}}'
 }
 
 # Topologies, and kernels, whose guests did not end well are missing.
@@ -82,7 +70,7 @@ io()
 
 	patched=${PATCHED_KDIR:-$("$CPROV_TOP/tools/vm/kernel.sh" build --variant patched)}
 	rm -f "$dir"/io-*.{said,counted} "$dir/report.json"
-	step io-build io_module "$patched"
+	step io-build module_build "$patched" "$dir"
 	for topology in "${io_topologies[@]}"; do
 		step "io-$topology-stock" io_guest "$topology" stock "$stock" stock/1 stock/2
 		step "io-$topology-patched" io_guest "$topology" patched "$patched" \

@@ -1,7 +1,7 @@
 # The lines that the guests wrote, to the report.
 #
 #   jq -n -f report.jq --slurpfile modes MODES --slurpfile exceptions EXCEPTIONS
-#     --arg date ... LINES
+#     --argjson run RUN_FACTS --arg qemu ... LINES
 
 # Where the completions of a run were: at home, where the interrupt was, and on the
 # other CPUs. Numbers of CPUs differ from one boot to the next.
@@ -28,8 +28,8 @@ def ways: group_by(.way) | map({ key: .[0].way, value: way }) | from_entries;
 [inputs] as $lines
 | [$lines[] | select(.mode)] as $runs
 | [$lines[].machine // empty] as $machines
-| {
-	schema: 1, command: "make fio", $date, $commit, $host, $qemu, $accelerator, $topology, $package,
+| { schema: 1, command: "make fio" } + $run + {
+	$qemu, $accelerator, $topology, $package,
 	ios: ($machines | first.ios),
 	kernels: ($machines | map({ key: .way, value: .kernel }) | from_entries),
 	modes: [$modes[0][] | . as $mode | . + { ways: [$runs[] | select(.mode == $mode.mode)] | ways }],

@@ -14,11 +14,7 @@ count_steps=6 limits_steps=3
 count_build()
 {
 	make -s -C "$tools/icount" OUT="$dir"
-	# In a copy: its objects belong to one kernel.
-	rm -rf "$dir/module"
-	cp -a "$CPROV_TOP/module" "$dir/module"
-	make -s -C "$patched" M="$dir/module" modules
-	cp "$dir/module/completion_provenance.ko" "$dir/"
+	module_build "$patched" "$dir"
 }
 
 # Code of a kernel: address, name.
@@ -81,14 +77,11 @@ count_names()
 count_facts()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --arg qemu "$(qemu-system-x86_64 --version | sed -n '1s/.*version //p')" \
-		--arg host "$(uname -sr), $(nproc) CPUs" \
-		--arg commit "$(git -C "$CPROV_TOP" describe --always --dirty 2>/dev/null || echo unknown)" \
-		--arg date "$(date -u +%FT%TZ)" \
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
 		--arg compiler "$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\(.*\)"/\1/p' "$patched/.config")" \
 		--arg topology "$count_topology" --argjson ios "$count_ios" --argjson repeats "$count_repeats" \
-		'{schema: 1, command: "tools/icount.sh count", $date, $commit, $host,
-		  accelerator: {name: "tcg", threads: "single", icount: "shift=0", $qemu},
+		'{schema: 1, command: "tools/icount.sh count"} + $run +
+		 {accelerator: {name: "tcg", threads: "single", icount: "shift=0", $qemu},
 		  $compiler, $topology, $ios, $repeats}'
 }
 

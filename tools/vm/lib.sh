@@ -52,6 +52,18 @@ scratch_dir()
 	trap "rm -rf '$__dir'" EXIT
 }
 
+# module_build KDIR DIR [SOURCE]: the module and its tests for a kernel, in DIR. They
+# are built in a copy there, as objects belong to one kernel.
+module_build()
+{
+	local kdir=$1 dir=$2
+
+	rm -rf "$dir/module" "$dir"/*.ko
+	cp -a "${3:-$CPROV_TOP/module}" "$dir/module" &&
+		make -s -C "$kdir" M="$dir/module" modules &&
+		cp "$dir"/module/*.ko "$dir/"
+}
+
 # kernel_make TREE OUT ARGUMENT...: make single objects of a kernel tree, for a
 # look at them. A whole kernel is kernel.sh's.
 kernel_make()
