@@ -15,6 +15,8 @@
 #define BULK_BYTES (32 * BLOCK)
 #define MAX_CPUS 256
 #define MAX_FLOWS 3
+/* Reads of mixed, of all flows: nobody can wait for more. */
+#define MIXED_IN_FLIGHT 13U
 #define MAX_PARTS 2
 #define MAX_THREADS 64
 #define NR_REASONS 64
@@ -88,7 +90,7 @@ struct options {
 	const char *target, *label, *output;
 	int cpus[MAX_CPUS], nr_cpus;
 	unsigned int threads, depth, block, overlap, budget_us;
-	unsigned int beam, hops, workers;
+	unsigned int beam, hops, workers, wait;
 	uint64_t ios, seconds, tensor, total;
 	int region, sq_cpu;
 	bool verify, prepare, json, receipts;
@@ -149,6 +151,7 @@ struct flow {
 	const char *name;
 	struct io_locality_hint hint;
 	uint64_t ios, bytes, wrong, receipts, known, remote;
+	uint64_t ahead, behind; /* completions that were there as well */
 	uint64_t reasons[NR_REASONS];
 	struct hist latency; /* from submission until the consumer has it */
 	struct hist ready; /* from the device's being done until then */
@@ -186,6 +189,7 @@ void lane_close(struct lane *lane);
 void lane_queue(struct lane *lane, struct request *rq);
 void lane_submit(struct lane *lane, unsigned int wait);
 int request_fd(const struct bench *b, const struct request *rq);
+unsigned int lane_ready(struct lane *lane);
 struct request *lane_take(struct lane *lane);
 void consume(struct bench *b, struct request *rq);
 struct request *lane_wait(struct lane *lane);
@@ -214,7 +218,7 @@ struct phase {
 	struct flow flows[MAX_FLOWS];
 	struct part parts[MAX_PARTS];
 	unsigned int nr_flows, nr_parts;
-	uint64_t ns, steps;
+	uint64_t ns, steps, sleeps;
 };
 
 struct bench {

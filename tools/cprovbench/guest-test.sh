@@ -141,6 +141,9 @@ for hints in off auto; do
 			try --label "$hints" --hints "$hints" --ring "$ring" "$workload"
 		done
 	done
+	for ring in default coop defer sqpoll passthrough; do
+		try --label "$hints" --hints "$hints" --ring "$ring" --wait 8 --ios 400 mixed
+	done
 	try --label "$hints" --hints "$hints" --ring pread --threads 4 chase
 	for ring in default coop defer sqpoll passthrough libaio; do
 		try_threads "$hints" "$ring"

@@ -93,6 +93,9 @@ static void enable_hints(struct lane *lane, struct flow *flows,
 		slots[i].hint = flows[i].hint;
 	if (lane->bench->receipts)
 		flags |= IO_LOCALITY_F_RECEIPTS;
+	/* Who waits for several does not want that of what is urgent. */
+	if (lane->bench->opt.wait > 1 && lane->bench->opt.ring == RING_DEFER)
+		flags |= IO_LOCALITY_F_BOUNDED_BATCH;
 	ret = cprov_ring_enable_flags(&lane->cr, &lane->ring, flags,
 				      &flows[0].hint, slots, nr_flows);
 	if (ret <= 0)
@@ -287,6 +290,14 @@ void consume(struct bench *b, struct request *rq)
 	rq->flow->bytes += due(rq);
 	hist_add(&rq->flow->latency, now - rq->submitted_ns);
 	verify(b, rq);
+}
+
+/* How many are known to be done. libaio tells when it is asked for one. */
+unsigned int lane_ready(struct lane *lane)
+{
+	if (lane->bench->opt.ring == RING_LIBAIO)
+		return 1;
+	return io_uring_cq_ready(&lane->ring);
 }
 
 /* The next request that is done, for whoever consumes it. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mixed: three flows of a device */
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "work.h"
 
@@ -8,14 +9,40 @@
 #define PREFETCH_DEPTH 4
 #define PREFETCH_BYTES (8 * BLOCK)
 
+/* How often this thread slept until now. */
+static uint64_t sleeps(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return (uint64_t)usage.ru_nvcsw;
+}
+
+/*
+ * The nth of those that are there. What came after it, it was held back for; what
+ * came before, it is looked at after.
+ */
+static struct request *take(struct lane *lane, unsigned int nth,
+			    unsigned int ready)
+{
+	struct request *rq = lane_take(lane);
+
+	rq->flow->ahead += nth;
+	rq->flow->behind += ready - 1 - nth;
+	consume(lane->bench, rq);
+	return rq;
+}
+
 void mixed(struct worker *w)
 {
 	static const unsigned int depths[MAX_FLOWS] = { 1, BULK_DEPTH,
 							PREFETCH_DEPTH };
+
+	_Static_assert(1 + BULK_DEPTH + PREFETCH_DEPTH == MIXED_IN_FLIGHT, "");
 	static const unsigned int sizes[MAX_FLOWS] = { BLOCK, BULK_BYTES,
 						       PREFETCH_BYTES };
-	struct request requests[1 + BULK_DEPTH + PREFETCH_DEPTH], *rq;
-	unsigned int nr = 0, flow, i, left;
+	struct request requests[MIXED_IN_FLIGHT], *rq;
+	unsigned int nr = 0, flow, i, left, ready, wait = w->b->opt.wait;
 	struct bench *b = w->b;
 	struct lane lane;
 	uint64_t step = 0;
@@ -30,17 +57,22 @@ void mixed(struct worker *w)
 			lane_queue(&lane, rq);
 		}
 	left = nr;
+	w->own.sleeps = sleeps();
 	while (left) {
-		lane_submit(&lane, 1);
-		rq = lane_wait(&lane);
-		if (!next_step(b)) {
-			left--;
-			continue;
+		lane_submit(&lane, wait < left ? wait : left);
+		ready = lane_ready(&lane);
+		for (i = 0; i < ready; i++) {
+			rq = take(&lane, i, ready);
+			if (!next_step(b)) {
+				left--;
+				continue;
+			}
+			rq->block = after(b, rq, ++step);
+			lane_queue(&lane, rq);
+			count_step(b);
 		}
-		rq->block = after(b, rq, ++step);
-		lane_queue(&lane, rq);
-		count_step(b);
 	}
+	w->own.sleeps = sleeps() - w->own.sleeps;
 	mark_end(b);
 	lane_close(&lane);
 	for (i = 0; i < nr; i++)

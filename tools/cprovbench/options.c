@@ -52,6 +52,7 @@ static const char usage[] =
 	"                         of peak (32)\n"
 	"      --tensor BYTES     of swap (default 4M)\n"
 	"      --overlap N        tensors that are submitted ahead (default 1)\n"
+	"      --wait N           completions that mixed waits for at a time (default 1)\n"
 	"      --beam N           nodes of hops that are read together (default 4)\n"
 	"      --hops N           of a query (default 8)\n"
 	"      --workers N        threads of database that read for the others; 0, the\n"
@@ -119,6 +120,12 @@ static uint64_t parse_number(const char *what, const char *s, uint64_t min,
 		die("--%s %s: not a number from %llu to %llu", what, s,
 		    (unsigned long long)min, (unsigned long long)max);
 	return n << shift;
+}
+
+static unsigned int parse_unsigned(const char *what, const char *s,
+				   unsigned int min, unsigned int max)
+{
+	return (unsigned int)parse_number(what, s, min, max);
 }
 
 static void parse_cpus(struct options *opt, const char *s)
@@ -258,6 +265,12 @@ static void check(struct options *opt)
 		die("--threads is for chase, migrate, hops, database and loader");
 	if (opt->workers && opt->workload != WORK_DATABASE)
 		die("--workers is for database");
+	if (opt->wait && opt->workload != WORK_MIXED)
+		die("--wait is for mixed");
+	if (opt->wait && opt->ring == RING_LIBAIO)
+		die("--wait is for rings: libaio is asked for one, and gives what there is");
+	if (!opt->wait)
+		opt->wait = 1;
 	if (opt->home && !opt->workers)
 		die("--home is for the --workers of database");
 	if (opt->total && !(opt->prepare && opt->workload == WORK_LOADER))
@@ -272,6 +285,7 @@ enum {
 	OPT_OVERLAP,
 	OPT_BEAM,
 	OPT_HOPS,
+	OPT_WAIT,
 	OPT_WORKERS,
 	OPT_HOME,
 	OPT_BUDGET,
@@ -298,6 +312,7 @@ static const struct option options[] = {
 	{ "overlap", required_argument, NULL, OPT_OVERLAP },
 	{ "beam", required_argument, NULL, OPT_BEAM },
 	{ "hops", required_argument, NULL, OPT_HOPS },
+	{ "wait", required_argument, NULL, OPT_WAIT },
 	{ "workers", required_argument, NULL, OPT_WORKERS },
 	{ "home", required_argument, NULL, OPT_HOME },
 	{ "budget", required_argument, NULL, OPT_BUDGET },
@@ -329,8 +344,8 @@ static void parse_option(struct options *opt, int c)
 		parse_cpus(opt, optarg);
 		break;
 	case 't':
-		opt->threads = (unsigned int)parse_number("threads", optarg, 1,
-							  MAX_THREADS);
+		opt->threads =
+			parse_unsigned("threads", optarg, 1, MAX_THREADS);
 		break;
 	case 's':
 		opt->seconds = parse_number("seconds", optarg, 1, 1U << 30);
@@ -339,36 +354,36 @@ static void parse_option(struct options *opt, int c)
 		opt->ios = parse_number("ios", optarg, 1, UINT64_MAX);
 		break;
 	case 'b':
-		opt->block = (unsigned int)parse_number("block", optarg, BLOCK,
-							1U << 26);
+		opt->block = parse_unsigned("block", optarg, BLOCK, 1U << 26);
 		break;
 	case 'd':
-		opt->depth =
-			(unsigned int)parse_number("depth", optarg, 1, 4096);
+		opt->depth = parse_unsigned("depth", optarg, 1, 4096);
 		break;
 	case OPT_TENSOR:
 		opt->tensor = parse_number("tensor", optarg, BLOCK, 1U << 31);
 		break;
 	case OPT_OVERLAP:
-		opt->overlap =
-			(unsigned int)parse_number("overlap", optarg, 1, 64);
+		opt->overlap = parse_unsigned("overlap", optarg, 1, 64);
 		break;
 	case OPT_BEAM:
-		opt->beam = (unsigned int)parse_number("beam", optarg, 1, 64);
+		opt->beam = parse_unsigned("beam", optarg, 1, 64);
 		break;
 	case OPT_HOPS:
-		opt->hops = (unsigned int)parse_number("hops", optarg, 1, 4096);
+		opt->hops = parse_unsigned("hops", optarg, 1, 4096);
+		break;
+	case OPT_WAIT:
+		opt->wait = parse_unsigned("wait", optarg, 1, MIXED_IN_FLIGHT);
 		break;
 	case OPT_WORKERS:
-		opt->workers = (unsigned int)parse_number("workers", optarg, 0,
-							  MAX_THREADS);
+		opt->workers =
+			parse_unsigned("workers", optarg, 0, MAX_THREADS);
 		break;
 	case OPT_HOME:
 		opt->home = parse_name("home", optarg, home_names);
 		break;
 	case OPT_BUDGET:
-		opt->budget_us = (unsigned int)parse_number("budget", optarg, 0,
-							    UINT32_MAX);
+		opt->budget_us =
+			parse_unsigned("budget", optarg, 0, UINT32_MAX);
 		break;
 	case OPT_NO_VERIFY:
 		opt->verify = false;

@@ -128,6 +128,9 @@ static void put_flow(FILE *out, const struct bench *b, const struct phase *p,
 		",\"remote\":%" PRIu64 ",",
 		f->ios, f->bytes, f->wrong, per_second(f->ios, p->ns),
 		per_second(f->bytes, p->ns) / 1e9, f->receipts, f->remote);
+	if (b->opt.workload == WORK_MIXED)
+		fprintf(out, "\"ahead\":%" PRIu64 ",\"behind\":%" PRIu64 ",",
+			f->ahead, f->behind);
 	put_reasons(out, f);
 	put_hist(out, "latency_ns", &f->latency);
 	fputc(',', out);
@@ -189,6 +192,8 @@ static void put_phase(FILE *out, const struct bench *b, const struct phase *p)
 	}
 	fputc(']', out);
 	put_classes(out, b, p);
+	if (b->opt.workload == WORK_MIXED)
+		fprintf(out, ",\"sleeps\":%" PRIu64, p->sleeps);
 	for (i = 0; i < p->nr_parts; i++) {
 		fprintf(out, ",\"%s\":{", p->parts[i].name);
 		put_hist(out, "submit_ns", &p->parts[i].submit);
@@ -214,10 +219,10 @@ static void put_json(FILE *out, const struct bench *b)
 	put_string(out, "kernel", name.release);
 	put_string(out, "target", b->opt.target);
 	fprintf(out,
-		"\"emulated\":%s,\"hints\":%s,\"verified\":%s,\"threads\":%u,\"workers\":%u,\"block\":%u,\"phases\":[",
+		"\"emulated\":%s,\"hints\":%s,\"verified\":%s,\"threads\":%u,\"workers\":%u,\"block\":%u,\"wait\":%u,\"phases\":[",
 		emulated() ? "true" : "false", b->hinted ? "true" : "false",
 		b->opt.verify ? "true" : "false", b->opt.threads,
-		b->opt.workers, b->opt.block);
+		b->opt.workers, b->opt.block, b->opt.wait);
 	for (i = 0; i < b->nr_phases; i++) {
 		if (i)
 			fputc(',', out);
@@ -255,6 +260,11 @@ static void say_flow(FILE *out, const struct bench *b, const struct phase *p,
 		if (f->reasons[i])
 			fprintf(out, ", %s %" PRIu64, reason_name(i),
 				f->reasons[i]);
+	if (b->opt.workload == WORK_MIXED && f->ios)
+		fprintf(out,
+			"; found with %.2f completions ahead of each and %.2f behind",
+			(double)f->ahead / (double)f->ios,
+			(double)f->behind / (double)f->ios);
 	fprintf(out, "\n    %-22s %10s %10s %10s %10s %10s %10s\n",
 		"microseconds", "min", "p50", "p90", "p99", "p99.9", "max");
 	say_hist(out, "submitted to ready", &f->latency);
@@ -304,7 +314,10 @@ static void put_text(FILE *out, const struct bench *b)
 		const struct phase *p = &b->phases[i];
 		const struct flow *f;
 
-		fprintf(out, "%s: %.3f s\n", p->name, (double)p->ns / 1e9);
+		fprintf(out, "%s: %.3f s", p->name, (double)p->ns / 1e9);
+		if (b->opt.workload == WORK_MIXED)
+			fprintf(out, ", slept %" PRIu64 " times", p->sleeps);
+		fputc('\n', out);
 		for (j = 0; j < p->nr_flows; j++) {
 			f = &p->flows[j];
 			fprintf(out, "  %s%s%s", f->name, b->hinted ? ", " : "",

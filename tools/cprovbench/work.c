@@ -85,6 +85,8 @@ void flow_add(struct flow *to, const struct flow *from)
 	to->receipts += from->receipts;
 	to->known += from->known;
 	to->remote += from->remote;
+	to->ahead += from->ahead;
+	to->behind += from->behind;
 	for (i = 0; i < NR_REASONS; i++)
 		to->reasons[i] += from->reasons[i];
 	hist_merge(&to->latency, &from->latency);
@@ -117,6 +119,7 @@ static void phase_add(struct phase *to, const struct phase *from)
 {
 	unsigned int i;
 
+	to->sleeps += from->sleeps;
 	for (i = 0; i < to->nr_flows; i++)
 		flow_add(&to->flows[i], &from->flows[i]);
 	for (i = 0; i < to->nr_parts; i++) {
