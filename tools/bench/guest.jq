@@ -24,7 +24,7 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
        | {mode, rq_affinity, consumer, workload: .result.workload, phase: $phase.name, ring,
           threads: .result.threads,
           counts: counted($run.region + $n; $run.region % 60 + $n),
-          flows: $phase.flows, waits: ($phase | waits),
+          flows: $phase.flows, waits: ($phase | waits), sleeps: $phase.sleeps,
           wrong: ([$phase.flows[].wrong] | add)}]
       | group_by([.workload, .phase, .consumer, .threads, .ring, .mode, .rq_affinity])[]
       | . as $repeats
@@ -38,6 +38,10 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
          remote_ratio: ([[$repeats[].flows[] | .receipts] | add, ([$repeats[].flows[] | .remote] | add)]
            | if .[0] > 0 then .[1] / .[0] * 1000 | round / 1000 else null end),
          flows: [.flows[] | {name, class, ios, reasons}],
+         # Of the urgent flow, which is the first, in mixed: reads of the others that each was found
+         # behind. Of all: how often the consumer slept.
+         ahead: (if .sleeps then [$repeats[] | .flows[0] | .ahead / .ios | . * 100 | round / 100] | spread else null end),
+         sleeps: (if .sleeps then [$repeats[] | .sleeps / ([.flows[].ios] | add) | . * 1000 | round / 1000] | spread else null end),
          per_read: (if .counts then {
            transfers: per_read(total("read") + total("write") + total("upgrade")),
            instructions: per_read(total("instructions")),

@@ -140,6 +140,14 @@ run_rings()
 	run "$1" "$2" chase pread --threads 4
 }
 
+# Urgent reads among others. Where they are completed decides behind how many of these
+# one is found, so all that stock has for that is tried.
+run_mixed()
+{
+	run "$1" "$2" mixed default
+	run "$1" "$2" mixed 'defer wait 8' --wait 8
+}
+
 run_mode()
 {
 	local mode=$1 rq_affinity=$2 workload workers
@@ -155,11 +163,12 @@ run_mode()
 	fi
 	run "$mode" "$rq_affinity" chase default
 	run_rings "$mode" "$rq_affinity"
+	run_mixed "$mode" "$rq_affinity"
 	# The other workloads are tried with what stock does by default.
 	[[ $rq_affinity == "$usual" ]] || return 0
 	run "$mode" "$rq_affinity" peak default --depth 32
 	run "$mode" "$rq_affinity" swap default --tensor 1M --block 64K
-	for workload in mixed handoff migrate; do
+	for workload in handoff migrate; do
 		run "$mode" "$rq_affinity" "$workload" default
 	done
 	run "$mode" "$rq_affinity" hops default

@@ -6,9 +6,9 @@ def name: "\(.workload)" + (if .phase != .workload then ", \(.phase)" else "" en
   + (if .threads > 1 then " x\(.threads)" else "" end);
 # Who burns a CPU while it waits, which no transfer shows.
 def spins: .ring | startswith("sqpoll") or IN("iopoll", "hybrid");
-def value($by): (.per_read // .times)[$by];
+def value($by): if $by | IN("ahead", "sleeps") then .[$by] else (.per_read // .times)[$by] end;
 # Hosts are busy: what two runs of one kernel differ by is no difference.
-def slack($by): if $by == "transfers" then 2 else .median * 0.03 end;
+def slack($by): {transfers: 2, ahead: 0.5, ipis: 0.05, sleeps: 0.05}[$by] // .median * 0.03;
 def verdict($ours; $best; $by):
   if $ours.max < $best.min and $best.median - $ours.median > ($best | slack($by)) then "win"
   elif $ours.min > $best.max and $ours.median - $best.median > ($best | slack($by)) then "lose"
@@ -52,6 +52,11 @@ def compare($topology; $workload; $by; $ours; $peers; $usual):
       | compare($topology; $name; $by; $hinted | map(select(spins | not)); $stock | map(select(spins | not)); $usual),
         # Who can spare a CPU may choose among all of ours.
         compare($topology; $name + ", spinning"; $by; $hinted; $stock | map(select(spins)); $usual),
+        # One of ours is held against all of stock: the most prompt.
+        (select($workload == "mixed")
+         | ([$hinted | best("ahead") // empty]) as $prompt
+         | compare($topology; $name; "ahead", "sleeps", (if $by == "transfers" then "ipis", "instructions" else empty end);
+             $prompt; $stock; $usual)),
         # Nobody waits for one read there: it is the work that counts, also of who gives no hints.
         (select($workload == "peak" and $by == "transfers")
          | ($stock | map(select(spins | not))) as $sleep

@@ -4,7 +4,7 @@
 def pad($n): tostring | " " * ([0, $n - length] | max) + .;
 def rpad($n): tostring | . + " " * ([0, $n - length] | max);
 def microseconds: . / 100 | round / 10;
-def value($by): if . == null then "-" elif $by | startswith("p") then microseconds else . end;
+def value($by): if . == null then "-" elif $by | startswith("p") then microseconds elif $by == "instructions" then round else . end;
 
 (.guests[] | select(.cases[0].times)
  | "medians of the repetitions; of swap, hops, database and loader the microseconds are those of a tensor, a query or a file",
