@@ -131,7 +131,7 @@ guest_build "$patched"
 
 total=$((${#topologies[@]} + 1))
 [[ $debug != kasan ]] || total=$((total + 1))
-((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 5)); }
+((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 6)); }
 steps_begin test "$total"
 ((${#only[@]})) || step kunit module_in_guest
 for topology in "${topologies[@]}"; do
@@ -145,5 +145,6 @@ if ! ((${#only[@]})) && [[ $debug == none ]]; then
 	step matrix matrix
 	step run "$tools/run.sh"
 	step unhinted-is-stock unhinted_is_stock
+	step cprovbench "$tools/cprovbench.sh"
 fi
 steps_end || exit 1

@@ -146,6 +146,8 @@ ends 4 'WARNING: CPU' 'a splat in a test that fails' \
 if [[ $("$here/accel.sh" "$kernel") == tcg* ]]; then
 	ends 4 'again, on one thread' 'a guest that hits a breakpoint which is gone runs again' \
 		-- sh -c 'echo "Oops: int3: 0000 [#1] SMP" >/dev/kmsg'
+	ends 4 'again, on one thread' 'a guest whose drive does not answer runs again' \
+		-- sh -c 'echo "nvme nvme0: I/O tag 1 QID 1 timeout, aborting" >/dev/kmsg'
 fi
 # shellcheck disable=SC2016 # expanded in the guest
 ends 0 '' 'a guest has as many CPUs as are asked for' --cpus 3 \
