@@ -21,6 +21,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/steps.sh"
 # shellcheck source=tools/common/facts.sh
 . "$tools/common/facts.sh"
+# shellcheck source=tools/common/reasons.sh
+. "$tools/common/reasons.sh"
 die_with_parent "$@"
 
 [[ -z ${HOST:-} ]] || exec "$tools/bench/host.sh"
@@ -61,7 +63,7 @@ guest()
 		--add "$dir/cprovbench:/usr/bin/cprovbench" \
 		--add "$tools/common/count.sh:/lib/cprov/count.sh" \
 		--add "$tools/bench/guest.sh:/lib/cprov/guest.sh" "${add[@]}" \
-		--out "$dir/$name.said" --timeout 900 -- \
+		--out "$dir/$name.said" --timeout 1800 -- \
 		bash /lib/cprov/guest.sh "$reads" "$repeats" "$@"
 }
 
@@ -85,8 +87,9 @@ facts()
 
 write_report()
 {
-	local topology variant
+	local topology variant losses
 
+	losses=$(read_reasons "$tools/bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by)
 	for topology in "${topologies[@]}"; do
 		for variant in stock polled patched; do
 			# shellcheck disable=SC2016 # the variables are jq's
@@ -94,7 +97,7 @@ write_report()
 				--slurpfile said "$dir/$topology-$variant.said" \
 				--slurpfile counted "$dir/$topology-$variant.counted"
 		done
-	done | jq -s --argjson facts "$(facts)" -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
+	done | jq -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -r -f "$tools/bench/html.jq" "$dir/report.json" >"$dir/report.html"
 	jq -e '[.guests[].cases[].wrong] | length > 0 and add == 0' "$dir/report.json" >/dev/null || {

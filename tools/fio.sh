@@ -19,6 +19,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/guest.sh"
 # shellcheck source=tools/common/facts.sh
 . "$tools/common/facts.sh"
+# shellcheck source=tools/common/reasons.sh
+. "$tools/common/reasons.sh"
 die_with_parent "$@"
 cd "$CPROV_TOP"
 
@@ -47,16 +49,9 @@ guest()
 # The files modes and exceptions as JSON.
 lists()
 {
-	local reason
-
 	grep -v '^#' "$tools/fio/modes" | jq -R -n '[inputs | split("\\s+"; null)
 		| { mode: .[0], device: .[1], next: .[2], options: .[3:] | map(select(. != "")) }]' >"$dir/modes.json"
-	grep -v '^#' "$tools/fio/exceptions" | jq -R -n '[inputs | split("\\s+"; null)
-		| { check: .[0], mode: .[1], reason: (.[2:] | join(" ")) }]' >"$dir/exceptions.json"
-	while read -r reason; do
-		grep -qx "$reason" Documentation/fio.rst ||
-			{ echo "an exception without an explanation in Documentation/fio.rst: $reason"; return 1; }
-	done < <(jq -r '.[].reason' "$dir/exceptions.json")
+	read_reasons "$tools/fio/exceptions" Documentation/fio.rst check mode >"$dir/exceptions.json"
 }
 
 write_report()

@@ -17,6 +17,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/guest.sh"
 # shellcheck source=tools/common/facts.sh
 . "$tools/common/facts.sh"
+# shellcheck source=tools/common/reasons.sh
+. "$tools/common/reasons.sh"
 die_with_parent "$@"
 cd "$CPROV_TOP"
 
@@ -55,20 +57,6 @@ measure()
 			>"$dir/$topology.json"
 }
 
-# The list as JSON; each reason is a title in the document.
-read_losses()
-{
-	local reason
-
-	grep -v '^#' "$list" | jq -R 'split("\\s+"; null)
-		| { metric: .[0], class: .[1], ring: .[2], submitter: .[3], queues: .[4], reason: (.[5:] | join(" ")) }' |
-		jq -s . >"$dir/losses.json"
-	while read -r reason; do
-		grep -qx "$reason" Documentation/matrix.rst ||
-			die "a loss without an explanation: $reason" "$list" "explain it in Documentation/matrix.rst"
-	done < <(jq -r '.[].reason' "$dir/losses.json")
-}
-
 write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
@@ -78,7 +66,7 @@ write_report()
 }
 
 mkdir -p "$dir"
-read_losses
+read_reasons "$list" Documentation/matrix.rst metric class ring submitter queues >"$dir/losses.json"
 patched=$("$tools/vm/kernel.sh" build --variant patched)
 guest_build "$patched"
 for topology in "${topologies[@]}"; do

@@ -23,6 +23,8 @@ tools=${bench%/*}
 . "$tools/vm/lib.sh"
 # shellcheck source=tools/common/facts.sh
 . "$tools/common/facts.sh"
+# shellcheck source=tools/common/reasons.sh
+. "$tools/common/reasons.sh"
 die_with_parent "$@"
 # shellcheck source=tools/bench/guest.sh
 . "$bench/guest.sh"
@@ -225,9 +227,12 @@ facts()
 
 write_report()
 {
+	local losses
+
+	losses=$(read_reasons "$bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by)
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n -f "$bench/guest.jq" --arg topology host --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
-		jq -s --argjson facts "$(facts)" -f "$bench/report.jq" >"$dir/report.json.tmp"
+		jq -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -r -f "$bench/html.jq" "$dir/report.json" >"$dir/report.html"
 	jq -r -f "$bench/table.jq" "$dir/report.json"

@@ -145,6 +145,6 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
   "<table><tr><th>topology<th>workload<th>ours<th>by<th>stock, default<th>best of stock<th>which is<th>ours<th>ring<th>completed elsewhere<th>instructions<th>verdict</tr>",
   (.verdicts | sort_by({win: 0, tie: 1, lose: 2}[.verdict])[] | . as $v
    | "<tr class=\"\(.verdict)\"><td>\(.topology)<td>\(.workload)<td>\(.mode)<td>\(.by)<td>\(.stock | value($v.by))<td>\(.best | value($v.by))<td>\(.peer)<td>\(.ours | value($v.by))<td>\(.ring)<td>\(.remote_ratio)"
-     + "<td>\(if .instructions then "×\(.instructions.ratio)" else "" end)<td>\(.verdict)</tr>"),
+     + "<td>\(if .instructions then "×\(.instructions.ratio)" else "" end)<td>\(.verdict)\(if .verdict == "lose" then ": \(.why // "not known" | esc)" else "" end)</tr>"),
   "</table>" end),
   "</html>"

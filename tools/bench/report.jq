@@ -1,5 +1,6 @@
-# jq -s -f report.jq --argjson facts FACTS GUEST...: the report, with the verdict on
-# each workload: ours against the best that stock has to offer for it.
+# jq -s -f report.jq --argjson facts FACTS --argjson losses LOSSES GUEST...: the report,
+# with the verdict on each workload: ours against the best that stock has to offer for it;
+# and why we lose, where the list knows.
 
 def name: "\(.workload)" + (if .phase != .workload then ", \(.phase)" else "" end)
   + (if .consumer == "near" then ", near" else "" end)
@@ -13,6 +14,14 @@ def verdict($ours; $best; $by):
   if $ours.max < $best.min and $best.median - $ours.median > ($best | slack($by)) then "win"
   elif $ours.min > $best.max and $ours.median - $best.median > ($best | slack($by)) then "lose"
   else "tie" end;
+# The first entry of the list that fits.
+def fits($pattern; $text): $text | test("^(" + $pattern + ")$");
+def why:
+  if .verdict != "lose" then . else
+    . as $row
+    | .why = ([$losses[] | select(fits(.topology; $row.topology) and fits(.workload; $row.workload)
+        and fits(.mode; $row.mode) and fits(.by; $row.by)) | .reason] | first)
+  end;
 def best($by): min_by(value($by).median);
 
 # compare(TOPOLOGY; WORKLOAD; BY; CASES; CASES; CASE): a row; none where one side is not
@@ -31,7 +40,8 @@ def compare($topology; $workload; $by; $ours; $peers; $usual):
        {best: $best.per_read.instructions.median, ours: $mine.per_read.instructions.median,
         ratio: ($mine.per_read.instructions.median / $best.per_read.instructions.median * 100 | round / 100)}
        else null end),
-     verdict: verdict($mine | value($by); $best | value($by); $by)};
+     verdict: verdict($mine | value($by); $best | value($by); $by)}
+  | why;
 
 . as $guests
 | $facts + {

@@ -24,4 +24,9 @@ def value($by): if . == null then "-" elif $by | startswith("p") then microsecon
 (.verdicts[] | . as $v
  | (.topology | rpad(16)) + (.workload | rpad(28)) + (.mode | rpad(9)) + (.by | rpad(13)) + (.stock | value($v.by) | pad(9)) + (.best | value($v.by) | pad(9)) + "  "
    + (.peer | rpad(27)) + (.ours | value($v.by) | pad(9)) + "  " + (.ring | rpad(12)) + (.instructions.ratio // "-" | pad(7)) + "  " + .verdict),
+([.verdicts[] | select(.verdict == "lose")] | select(. != [])
+ | "", "where we lose, and why (Documentation/bench.rst)",
+   (group_by(.why)[]
+    | (.[0].why // "not known") + ": "
+      + (map("\(.topology) \(.workload)\(if .mode == "hinted" then "" else ", \(.mode)" end), \(.by)") | join("; ")))),
 ([.guests[].missing[]] | unique_by([.ring, .why])[] | "\(.ring): \(.why)")
