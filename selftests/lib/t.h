@@ -231,6 +231,7 @@ int t_new_ring_as(const struct t_who *who);
 struct t_event {
 	unsigned long long seq;
 	int cpu;
+	bool idle; /* in the idle task, and not in an interrupt of it */
 	char name[32];
 	char fields[400];
 };

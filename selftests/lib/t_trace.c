@@ -152,18 +152,22 @@ void t_trace_start(struct t_trace *trace)
 static bool parse_event(const char *line, struct t_event *event)
 {
 	const char *at = line;
+	char flags[16];
 	int used = 0;
 
 	while ((at = strchr(at, '['))) {
 		used = 0;
-		if (sscanf(at, "[%3d] %*s %llu: %31[^:]:%n", &event->cpu,
-			   &event->seq, event->name, &used) == 3 &&
+		if (sscanf(at, "[%3d] %15s %llu: %31[^:]:%n", &event->cpu,
+			   flags, &event->seq, event->name, &used) == 4 &&
 		    used)
 			break;
 		at++;
 	}
 	if (!at)
 		return false;
+	/* Interrupts off, need to reschedule, and then the kind of interrupt. */
+	event->idle = strlen(flags) > 2 && flags[2] == '.' &&
+		      !strncmp(line + strspn(line, " "), "<idle>-0 ", 9);
 	snprintf(event->fields, sizeof(event->fields), "%s", at + used);
 	event->fields[strcspn(event->fields, "\n")] = '\0';
 	return true;
