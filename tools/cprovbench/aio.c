@@ -68,13 +68,19 @@ static void take_events(struct lane *lane)
 	lane->nr_taken = 0;
 }
 
+unsigned int aio_ready(struct lane *lane)
+{
+	if (lane->nr_taken == lane->nr_events)
+		take_events(lane);
+	return lane->nr_events - lane->nr_taken;
+}
+
 struct request *aio_take(struct lane *lane)
 {
 	const struct io_event *event;
 	struct request *rq;
 
-	if (lane->nr_taken == lane->nr_events)
-		take_events(lane);
+	aio_ready(lane);
 	event = &lane->events[lane->nr_taken++];
 	rq = event->data;
 	rq->res = (int)event->res;

@@ -202,6 +202,7 @@ void aio_open(struct lane *lane, unsigned int entries);
 void aio_close(struct lane *lane);
 void aio_queue(struct lane *lane, struct request *rq);
 void aio_submit(struct lane *lane);
+unsigned int aio_ready(struct lane *lane);
 struct request *aio_take(struct lane *lane);
 
 /* ---- work.c ---- */
@@ -219,6 +220,7 @@ struct phase {
 	struct part parts[MAX_PARTS];
 	unsigned int nr_flows, nr_parts;
 	uint64_t ns, steps, sleeps;
+	unsigned int fewest; /* completions that a wait ended with */
 };
 
 struct bench {

@@ -130,6 +130,7 @@ mkfs.ext4 -q "$files"
 mount "$files" /mnt
 mkdir "$samples"
 away=$((($(irq_cpu "$(basename "$(readlink -f "$files")")") + 1) % $(nproc)))
+elsewhere=$((($(irq_cpu "$(basename "$(readlink -f "$drive")")") + 1) % $(nproc)))
 target=$samples
 try --label prepare --prepare --total 8M loader
 target=$drive
@@ -142,7 +143,7 @@ for hints in off auto; do
 		done
 	done
 	for ring in default coop defer sqpoll passthrough; do
-		try --label "$hints" --hints "$hints" --ring "$ring" --wait 8 --ios 400 mixed
+		try --label "$hints" --hints "$hints" --ring "$ring" --cpus "$elsewhere" --wait 8 --ios 600 mixed
 	done
 	try --label "$hints" --hints "$hints" --ring pread --threads 4 chase
 	for ring in default coop defer sqpoll passthrough libaio; do

@@ -292,11 +292,11 @@ void consume(struct bench *b, struct request *rq)
 	verify(b, rq);
 }
 
-/* How many are known to be done. libaio tells when it is asked for one. */
+/* How many are there to be taken. libaio has to be asked, and waits for one. */
 unsigned int lane_ready(struct lane *lane)
 {
 	if (lane->bench->opt.ring == RING_LIBAIO)
-		return 1;
+		return aio_ready(lane);
 	return io_uring_cq_ready(&lane->ring);
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* mixed: three flows of a device */
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -8,6 +9,9 @@
 #define BULK_DEPTH 8
 #define PREFETCH_DEPTH 4
 #define PREFETCH_BYTES (8 * BLOCK)
+
+/* No result of a read. */
+#define QUEUED INT_MIN
 
 /* How often this thread slept until now. */
 static uint64_t sleeps(void)
@@ -18,10 +22,7 @@ static uint64_t sleeps(void)
 	return (uint64_t)usage.ru_nvcsw;
 }
 
-/*
- * The nth of those that are there. What came after it, it was held back for; what
- * came before, it is looked at after.
- */
+/* The nth of those that are there: what is ahead of it is looked at first. */
 static struct request *take(struct lane *lane, unsigned int nth,
 			    unsigned int ready)
 {
@@ -31,6 +32,27 @@ static struct request *take(struct lane *lane, unsigned int nth,
 	rq->flow->behind += ready - 1 - nth;
 	consume(lane->bench, rq);
 	return rq;
+}
+
+static void queue(struct lane *lane, struct request *rq)
+{
+	rq->res = QUEUED;
+	lane_queue(lane, rq);
+}
+
+/* All that was queued is submitted now, whenever that was. */
+static void submit(struct lane *lane, struct request *requests, unsigned int nr,
+		   unsigned int wait)
+{
+	uint64_t now = now_ns();
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (requests[i].res == QUEUED) {
+			requests[i].res = 0;
+			requests[i].submitted_ns = now;
+		}
+	lane_submit(lane, wait);
 }
 
 void mixed(struct worker *w)
@@ -54,13 +76,16 @@ void mixed(struct worker *w)
 			request_init(rq, &w->own.flows[flow], flow,
 				     sizes[flow]);
 			rq->block = place(b, nr, rq->bytes);
-			lane_queue(&lane, rq);
+			queue(&lane, rq);
 		}
 	left = nr;
 	w->own.sleeps = sleeps();
+	w->own.fewest = nr;
 	while (left) {
-		lane_submit(&lane, wait < left ? wait : left);
+		submit(&lane, requests, nr, wait < left ? wait : left);
 		ready = lane_ready(&lane);
+		if (ready < w->own.fewest && wait <= left)
+			w->own.fewest = ready;
 		for (i = 0; i < ready; i++) {
 			rq = take(&lane, i, ready);
 			if (!next_step(b)) {
@@ -68,7 +93,7 @@ void mixed(struct worker *w)
 				continue;
 			}
 			rq->block = after(b, rq, ++step);
-			lane_queue(&lane, rq);
+			queue(&lane, rq);
 			count_step(b);
 		}
 	}

@@ -193,7 +193,8 @@ static void put_phase(FILE *out, const struct bench *b, const struct phase *p)
 	fputc(']', out);
 	put_classes(out, b, p);
 	if (b->opt.workload == WORK_MIXED)
-		fprintf(out, ",\"sleeps\":%" PRIu64, p->sleeps);
+		fprintf(out, ",\"sleeps\":%" PRIu64 ",\"fewest\":%u", p->sleeps,
+			p->fewest);
 	for (i = 0; i < p->nr_parts; i++) {
 		fprintf(out, ",\"%s\":{", p->parts[i].name);
 		put_hist(out, "submit_ns", &p->parts[i].submit);

@@ -120,6 +120,8 @@ static void phase_add(struct phase *to, const struct phase *from)
 	unsigned int i;
 
 	to->sleeps += from->sleeps;
+	if (from->fewest)
+		to->fewest = from->fewest; /* of mixed, which has one thread */
 	for (i = 0; i < to->nr_flows; i++)
 		flow_add(&to->flows[i], &from->flows[i]);
 	for (i = 0; i < to->nr_parts; i++) {
