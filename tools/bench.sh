@@ -32,6 +32,7 @@ topologies=(one-queue-2llc queue-per-cpu)
 reads=500 repeats=${BENCH_REPEATS:-3}
 [[ -n ${QUICK:-} ]] || { topologies+=(two-node); reads=1000; }
 reads=${BENCH_READS:-$reads}
+losses=$(read_reasons "$tools/bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer)
 
 build()
 {
@@ -87,9 +88,8 @@ facts()
 
 write_report()
 {
-	local topology variant losses
+	local topology variant
 
-	losses=$(read_reasons "$tools/bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by)
 	for topology in "${topologies[@]}"; do
 		for variant in stock polled patched; do
 			# shellcheck disable=SC2016 # the variables are jq's

@@ -3,7 +3,8 @@
 #   nothing was counted, as on a machine that is no guest, a case has times instead.
 
 def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
-def spread: {median: (median | . * 100 | round / 100), min: min, max: max};
+def rounded: if . < 1 then . * 1000 | round / 1000 else . * 100 | round / 100 end;
+def spread: {median: (median | rounded), min: min, max: max};
 def total($what): [.vcpus[][$what]] | add;
 
 # What the consumer waits for: what several reads make up, or the first flow's reads.
@@ -28,7 +29,7 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
           wrong: ([$phase.flows[].wrong] | add)}]
       | group_by([.workload, .phase, .consumer, .threads, .ring, .mode, .rq_affinity])[]
       | . as $repeats
-      | def per_read(f): [$repeats[] | .counts | f / .units | . * 100 | round / 100] | spread;
+      | def per_read(f): [$repeats[] | .counts | f / .units | rounded] | spread;
         def times(f): [$repeats[] | f] | spread;
       first
       | {workload, phase, consumer, threads, ring, mode, rq_affinity,
@@ -40,8 +41,8 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
          flows: [.flows[] | {name, class, ios, reasons}],
          # Of the urgent flow, which is the first, in mixed: reads of the others that each was found
          # behind. Of all: how often the consumer slept.
-         ahead: (if .sleeps then [$repeats[] | .flows[0] | .ahead / .ios | . * 100 | round / 100] | spread else null end),
-         sleeps: (if .sleeps then [$repeats[] | .sleeps / ([.flows[].ios] | add) | . * 1000 | round / 1000] | spread else null end),
+         ahead: (if .sleeps then [$repeats[] | .flows[0] | .ahead / .ios | rounded] | spread else null end),
+         sleeps: (if .sleeps then [$repeats[] | .sleeps / ([.flows[].ios] | add) | rounded] | spread else null end),
          per_read: (if .counts then {
            transfers: per_read(total("read") + total("write") + total("upgrade")),
            instructions: per_read(total("instructions")),

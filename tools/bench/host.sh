@@ -32,6 +32,7 @@ die_with_parent "$@"
 . "$tools/common/count.sh"
 
 dir=$CPROV_TOP/build/bench
+losses=$(read_reasons "$bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer)
 policy=/sys/module/completion_provenance
 PATH=$dir:$PATH
 seconds=${BENCH_SECONDS:-$([[ -n ${QUICK:-} ]] && echo 1 || echo 5)}
@@ -227,8 +228,6 @@ facts()
 
 write_report()
 {
-	local losses
-
 	losses=$(read_reasons "$bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by)
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n -f "$bench/guest.jq" --arg topology host --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |

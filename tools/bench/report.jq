@@ -20,7 +20,7 @@ def why:
   if .verdict != "lose" then . else
     . as $row
     | .why = ([$losses[] | select(fits(.topology; $row.topology) and fits(.workload; $row.workload)
-        and fits(.mode; $row.mode) and fits(.by; $row.by)) | .reason] | first)
+        and fits(.mode; $row.mode) and fits(.by; $row.by) and fits(.peer; $row.peer | split(",")[0])) | .reason] | first)
   end;
 def best($by): min_by(value($by).median);
 
@@ -63,7 +63,7 @@ def compare($topology; $workload; $by; $ours; $peers; $usual):
         # Who can spare a CPU may choose among all of ours.
         compare($topology; $name + ", spinning"; $by; $hinted; $stock | map(select(spins)); $usual),
         # One of ours is held against all of stock: the most prompt.
-        (select($workload == "mixed")
+        (select($workload == "mixed" and $by != "p99")
          | ([$hinted | best("ahead") // empty]) as $prompt
          | compare($topology; $name; "ahead", "sleeps", (if $by == "transfers" then "ipis", "instructions" else empty end);
              $prompt; $stock; $usual)),
