@@ -142,6 +142,10 @@ ends 3 'powered off without' 'a guest without a result is lost' -- sh -c 'echo o
 ends 4 'BUG: planted' 'a splat in a test that succeeds' -- sh -c 'echo BUG: planted >/dev/kmsg'
 ends 4 'WARNING: CPU' 'a splat in a test that fails' \
 	-- sh -c 'echo "WARNING: CPU: 0 PID: 1 at planted" >/dev/kmsg; exit 1'
+ends 0 '' 'a fault of a program is no splat' \
+	-- sh -c 'echo "traps: a.t[12] general protection fault ip:1 sp:2 error:0" >/dev/kmsg'
+ends 4 'general protection fault, probably' 'one of the kernel is' \
+	-- sh -c 'echo "Oops: general protection fault, probably for non-canonical address 1" >/dev/kmsg'
 # Only of the emulator with a thread for each CPU is such a breakpoint expected.
 if [[ $("$here/accel.sh" "$kernel") == tcg* ]]; then
 	ends 4 'again, on one thread' 'a guest that hits a breakpoint which is gone runs again' \
