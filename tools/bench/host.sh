@@ -228,7 +228,6 @@ facts()
 
 write_report()
 {
-	losses=$(read_reasons "$bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by)
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n -f "$bench/guest.jq" --arg topology host --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
 		jq -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$bench/report.jq" >"$dir/report.json.tmp"
