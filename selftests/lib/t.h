@@ -246,7 +246,7 @@ struct t_dev;
 
 /* NULL, or why not. @events is "system:name system:name ...". */
 const char *t_trace_open(struct t_trace *trace, const char *events);
-/* The same, and of the events only those of the device; each must have a "dev". */
+/* The same, and if there is a device, only its events; each must have a "dev". */
 const char *t_trace_open_dev(struct t_trace *trace, const char *events,
 			     const struct t_dev *dev);
 /* An event filter, such as "dev == 42". */

@@ -71,7 +71,8 @@ static const char *enable_event(struct t_trace *trace, const char *system,
 	return NULL;
 }
 
-const char *t_trace_open(struct t_trace *trace, const char *events)
+const char *t_trace_open_dev(struct t_trace *trace, const char *events,
+			     const struct t_dev *dev)
 {
 	static int serial;
 	char list[512], *event, *name, *save;
@@ -99,10 +100,19 @@ const char *t_trace_open(struct t_trace *trace, const char *events)
 		name = strchr(event, ':');
 		*name++ = '\0';
 		why = enable_event(trace, event, name);
+		name[-1] = ':';
+		if (!why && dev)
+			why = t_trace_filter(trace, event, "dev == %llu",
+					     dev->dev);
 		if (why)
 			return why;
 	}
 	return NULL;
+}
+
+const char *t_trace_open(struct t_trace *trace, const char *events)
+{
+	return t_trace_open_dev(trace, events, NULL);
 }
 
 const char *t_trace_filter(struct t_trace *trace, const char *event,
@@ -119,19 +129,6 @@ const char *t_trace_filter(struct t_trace *trace, const char *event,
 	if (t_write(path, "%s", filter))
 		return t_text("cannot filter %s by '%s'", event, filter);
 	return NULL;
-}
-
-const char *t_trace_open_dev(struct t_trace *trace, const char *events,
-			     const struct t_dev *dev)
-{
-	const char *why = t_trace_open(trace, events);
-	char list[512], *event, *save;
-
-	snprintf(list, sizeof(list), "%s", events);
-	for (event = strtok_r(list, " ", &save); !why && event;
-	     event = strtok_r(NULL, " ", &save))
-		why = t_trace_filter(trace, event, "dev == %llu", dev->dev);
-	return why;
 }
 
 void t_trace_start(struct t_trace *trace)
