@@ -97,7 +97,7 @@ write_report()
 				--slurpfile said "$dir/$topology-$variant.said" \
 				--slurpfile counted "$dir/$topology-$variant.counted"
 		done
-	done | jq -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
+	done | jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -r -f "$tools/bench/html.jq" "$dir/report.json" >"$dir/report.html"
 	jq -e '[.guests[].cases[].wrong] | length > 0 and add == 0' "$dir/report.json" >/dev/null || {

@@ -53,7 +53,7 @@ measure()
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/slow \
 		matrix -n "${MATRIX_READS:-8}" -r "${MATRIX_REPEATS:-5}" ${MATRIX_SUBMITTER:+-s "$MATRIX_SUBMITTER"} -o /dev/virtio-ports/cprov.out
 	jq -n --arg name "$topology" -f "$tools/matrix/cells.jq" "$dir/$topology.lines" |
-		jq --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq" \
+		jq -L "$tools/common" --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq" \
 			>"$dir/$topology.json"
 }
 

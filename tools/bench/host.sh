@@ -230,7 +230,7 @@ write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n -f "$bench/guest.jq" --arg topology host --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
-		jq -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$bench/report.jq" >"$dir/report.json.tmp"
+		jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -r -f "$bench/html.jq" "$dir/report.json" >"$dir/report.html"
 	jq -r -f "$bench/table.jq" "$dir/report.json"

@@ -1,6 +1,8 @@
-# jq -s -f report.jq --argjson facts FACTS --argjson losses LOSSES GUEST...: the report,
+# jq -L tools/common -s -f report.jq --argjson facts FACTS --argjson losses LOSSES GUEST...: the report,
 # with the verdict on each workload: ours against the best that stock has to offer for it;
 # and why we lose, where the list knows.
+
+include "reasons";
 
 def name: "\(.workload)" + (if .phase != .workload then ", \(.phase)" else "" end)
   + (if .consumer == "near" then ", near" else "" end)
@@ -14,13 +16,10 @@ def verdict($ours; $best; $by):
   if $ours.max < $best.min and $best.median - $ours.median > ($best | slack($by)) then "win"
   elif $ours.min > $best.max and $ours.median - $best.median > ($best | slack($by)) then "lose"
   else "tie" end;
-# The first entry of the list that fits.
-def fits($pattern; $text): $text | test("^(" + $pattern + ")$");
+# The list knows peers by their ring.
 def why:
   if .verdict != "lose" then . else
-    . as $row
-    | .why = ([$losses[] | select(fits(.topology; $row.topology) and fits(.workload; $row.workload)
-        and fits(.mode; $row.mode) and fits(.by; $row.by) and fits(.peer; $row.peer | split(",")[0])) | .reason] | first)
+    .why = reason_for($losses; .peer |= split(",")[0])
   end;
 def best($by): min_by(value($by).median);
 

@@ -1,13 +1,15 @@
 # Adds to each cell of a topology where it loses, and to which entry of the list
 # of known losses that belongs; null if to none.
 #
-#   jq --slurpfile losses LOSSES -f judge.jq TOPOLOGY
+#   jq -L tools/common --slurpfile losses LOSSES -f judge.jq TOPOLOGY
 #
 # With a hint nothing is to complete elsewhere than its CQE is made. Wakeups and
 # interrupts between CPUs together, and context switches, are not to be more than
 # at the rq_affinity at which there are least. More is what is more in every repeat
 # than it is in any without a hint, by one for every other read: a guest on a busy
 # host has many ticks to a read, and each may have the scheduler kick an idle CPU.
+
+include "reasons";
 
 def more($hinted; $stock; $reads): $hinted.min > $stock.max + $reads / 2;
 
@@ -27,13 +29,4 @@ def losses_of:
 		 | loss($key; .hinted[$key].median; $stock.median))
 	];
 
-def fits($pattern; $text): $text | test("^(" + $pattern + ")$");
-
-# The first entry of the list that fits.
-def reason($cell):
-	. as $loss
-	| [$losses[0][] | select(fits(.metric; $loss.metric) and fits(.class; $cell.class)
-		and fits(.ring; $cell.ring) and fits(.submitter; $cell.submitter)
-		and fits(.queues; $cell.queues)) | .reason] | first;
-
-.cells |= map(. as $cell | .losses = (losses_of | map(.reason = reason($cell))))
+.cells |= map(. as $cell | .losses = (losses_of | map(.reason = reason_for($losses[0]; $cell + .))))
