@@ -14,12 +14,14 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/sched/isolation.h>
+#include <linux/sched/rt.h>
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/topology.h>
 #include <linux/user_namespace.h>
 
 #include "counters.h"
+#include "idle.h"
 #include "limits.h"
 #include "llc.h"
 #include "policy.h"
@@ -54,11 +56,11 @@ static void cprov_look_there(const struct completion_provenance *prov,
 }
 
 /*
- * Decides by the facts at hand, or else by @choose with all of them, and counts.
- * Inlined into both callers, for which @kind and @choose are constant.
+ * Decides by the facts at hand, or else by @choose with all of them. Inlined into
+ * its callers, for which @choose is constant.
  */
 static __always_inline struct cprov_decision
-cprov_decide(enum cprov_kind kind, const struct completion_provenance *prov,
+cprov_decide(const struct completion_provenance *prov,
 	     const struct cprov_env *env, int home,
 	     struct cprov_decision (*choose)(const struct completion_provenance *prov,
 					     const struct cprov_env *env,
@@ -73,25 +75,71 @@ cprov_decide(enum cprov_kind kind, const struct completion_provenance *prov,
 		cprov_look_there(prov, env, home, &sit);
 		decision = choose(prov, env, &sit);
 	}
-	cprov_count(cprov_decision_counter(kind, prov->class, decision.reason));
 	return decision;
+}
+
+static __always_inline struct cprov_decision
+cprov_counted(enum cprov_kind kind, u16 class, struct cprov_decision decision)
+{
+	cprov_count(cprov_decision_counter(kind, class, decision.reason));
+	return decision;
+}
+
+static __always_inline struct cprov_decision
+cprov_decide_queue(const struct completion_provenance *prov,
+		   const struct cprov_env *env)
+{
+	return cprov_decide(prov, env, cprov_home_cpu(prov, env->cpu),
+			    cprov_choose_queue);
 }
 
 static struct cprov_decision
 cprov_queue(const struct completion_provenance *prov,
 	    const struct cprov_env *env)
 {
-	return cprov_decide(CPROV_KIND_QUEUE, prov, env,
-			    cprov_home_cpu(prov, env->cpu), cprov_choose_queue);
+	return cprov_counted(CPROV_KIND_QUEUE, prov->class,
+			     cprov_decide_queue(prov, env));
+}
+
+/*
+ * Whether a worker that is bound to the CPU would soon run there. Whoever isolated
+ * it wants nothing on it that can be elsewhere. A CPU other than this one is idle
+ * now, or busy with what nothing is known of. This CPU is never idle now, but will
+ * be if what it runs sleeps as it does mostly; a realtime task that does not would
+ * leave the worker nothing.
+ */
+static bool cprov_may_have_worker(unsigned int cpu, const struct cprov_env *env)
+{
+	if (cpu_is_isolated(cpu))
+		return false;
+	if (cpu != env->cpu)
+		return env->flags & CPROV_ENV_HOME_IDLE;
+	return !rt_or_dl_task(current) && cprov_idle_take();
+}
+
+static struct cprov_decision
+cprov_worker(const struct completion_provenance *prov,
+	     const struct cprov_env *env)
+{
+	const struct cprov_situation sit = {
+		.config.bind_classes	= READ_ONCE(cprov_knobs.bind_classes),
+		.now_ns			= ktime_get_ns(),
+	};
+	struct cprov_decision decision = cprov_decide_queue(prov, env);
+
+	decision = cprov_choose_worker(prov, env, &sit, decision,
+				       cprov_may_have_worker);
+	return cprov_counted(CPROV_KIND_QUEUE, prov->class, decision);
 }
 
 static struct cprov_decision
 cprov_complete(const struct completion_provenance *prov,
 	       const struct cprov_env *env)
 {
-	return cprov_decide(CPROV_KIND_COMPLETE, prov, env,
-			    cprov_home_cpu(prov, prov->submit_cpu),
-			    cprov_choose_cpu);
+	return cprov_counted(CPROV_KIND_COMPLETE, prov->class,
+			     cprov_decide(prov, env,
+					  cprov_home_cpu(prov, prov->submit_cpu),
+					  cprov_choose_cpu));
 }
 
 static void cprov_deferred(const struct completion_provenance *prov,
@@ -169,8 +217,10 @@ static unsigned int cprov_limits_of(u16 class)
 
 	if (class == IO_LOCALITY_CLASS_STEP_CRITICAL)
 		limits |= BIT(CPROV_LIMIT_STEP_CRITICAL);
+	/* To bind a worker to a CPU costs that CPU no less than to interrupt it. */
 	if (class < IO_LOCALITY_NR_CLASSES &&
-	    READ_ONCE(cprov_knobs.steer_classes) & BIT(class))
+	    (READ_ONCE(cprov_knobs.steer_classes) |
+	     READ_ONCE(cprov_knobs.bind_classes)) & BIT(class))
 		limits |= BIT(CPROV_LIMIT_STEERED);
 	return READ_ONCE(cprov_knobs.enabled) ? limits : 0;
 }
@@ -234,6 +284,7 @@ static const struct cprov_ops cprov_policy_ops = {
 	.version	= CPROV_OPS_VERSION,
 	.size		= sizeof(struct cprov_ops),
 	.queue		= cprov_queue,
+	.worker		= cprov_worker,
 	.complete	= cprov_complete,
 	.deferred	= cprov_deferred,
 	.window_ns	= cprov_window_ns,

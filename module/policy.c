@@ -170,3 +170,51 @@ cprov_choose_queue(const struct completion_provenance *prov,
 			      home);
 }
 EXPORT_SYMBOL_IF_KUNIT(cprov_choose_queue);
+
+/*
+ * Whether a worker is worth a CPU. To be there already is not enough for that: the
+ * worker costs whoever runs there some of his time.
+ */
+static bool cprov_worth_binding(const struct completion_provenance *prov,
+				const struct cprov_env *env,
+				const struct cprov_situation *sit)
+{
+	return env->flags & CPROV_ENV_MAY_BIND &&
+	       !(env->flags & CPROV_ENV_NO_AFFINITY) &&
+	       prov->class < IO_LOCALITY_NR_CLASSES &&
+	       sit->config.bind_classes & BIT(prov->class) &&
+	       cprov_within_window(prov->expires_ns, sit->now_ns);
+}
+
+/**
+ * cprov_choose_worker - choose the CPU that a driver's worker handles a request on
+ * @prov: the request
+ * @env: where its driver has got it
+ * @sit: the facts; only &cprov_config.bind_classes and &cprov_situation.now_ns are
+ *	looked at
+ * @home: what cprov_choose_queue() chose
+ * @may_have: tells whether a CPU may be given a worker; asked at most once, and
+ *	only if the worker is then bound to that CPU
+ *
+ * A worker that is bound to the home CPU runs when nobody else does. That is soon
+ * if the consumer waits for the request, and not so if it computes, or polls,
+ * meanwhile. Any other CPU of the home's cache is better then.
+ *
+ * Context: That of @may_have.
+ * Return: @home, or its CPU and CPROV_SHARED_CACHE: one near it.
+ */
+struct cprov_decision
+cprov_choose_worker(const struct completion_provenance *prov,
+		    const struct cprov_env *env,
+		    const struct cprov_situation *sit,
+		    struct cprov_decision home,
+		    bool (*may_have)(unsigned int cpu,
+				     const struct cprov_env *env))
+{
+	if (home.reason != CPROV_STEERED && home.reason != CPROV_AT_HOME)
+		return home;
+	if (!cprov_worth_binding(prov, env, sit) || !may_have(home.cpu, env))
+		home.reason = CPROV_SHARED_CACHE;
+	return home;
+}
+EXPORT_SYMBOL_IF_KUNIT(cprov_choose_worker);

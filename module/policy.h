@@ -15,10 +15,13 @@
  * struct cprov_config - what the administrator wants, as of this decision
  * @enabled: Steer at all.
  * @steer_classes: BIT(class) of each class that is worth steering.
+ * @bind_classes: BIT(class) of each class whose consumers wait, so that workers may
+ *	be bound to their CPUs.
  */
 struct cprov_config {
 	bool		enabled;
 	unsigned int	steer_classes;
+	unsigned int	bind_classes;
 };
 
 /**
@@ -74,5 +77,12 @@ struct cprov_decision
 cprov_choose_queue(const struct completion_provenance *prov,
 		   const struct cprov_env *env,
 		   const struct cprov_situation *sit);
+struct cprov_decision
+cprov_choose_worker(const struct completion_provenance *prov,
+		    const struct cprov_env *env,
+		    const struct cprov_situation *sit,
+		    struct cprov_decision home,
+		    bool (*may_have)(unsigned int cpu,
+				     const struct cprov_env *env));
 
 #endif /* _CPROV_POLICY_H */

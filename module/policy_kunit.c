@@ -7,6 +7,7 @@
 #include <linux/module.h>
 #include <linux/string.h>
 
+#include "idle.h"
 #include "policy.h"
 
 #define HERE		2
@@ -382,6 +383,118 @@ static void cprov_test_no_home(struct kunit *test)
 	CPROV_EXPECT(test, cprov_case_cpu(&c), HERE, CPROV_SAME_NODE);
 }
 
+/* ---- workers ---- */
+
+static const struct cprov_decision cprov_bound_home = { HERE, CPROV_AT_HOME };
+
+static unsigned int cprov_nr_asked;
+
+static bool cprov_may(unsigned int cpu, const struct cprov_env *env)
+{
+	cprov_nr_asked++;
+	return true;
+}
+
+static bool cprov_may_not(unsigned int cpu, const struct cprov_env *env)
+{
+	cprov_nr_asked++;
+	return false;
+}
+
+static void cprov_expect_worker(struct kunit *test, int line,
+				const struct cprov_case *c,
+				struct cprov_decision home, bool worth)
+{
+	const bool one_cpu = home.reason == CPROV_STEERED ||
+			     home.reason == CPROV_AT_HOME;
+	const enum cprov_reason near = one_cpu ? CPROV_SHARED_CACHE :
+						 home.reason;
+
+	cprov_nr_asked = 0;
+	cprov_expect(test, line,
+		     cprov_choose_worker(&c->prov, &c->env, &c->sit, home,
+					 cprov_may),
+		     home.cpu, worth ? home.reason : near);
+	cprov_expect(test, line,
+		     cprov_choose_worker(&c->prov, &c->env, &c->sit, home,
+					 cprov_may_not),
+		     home.cpu, near);
+	KUNIT_EXPECT_EQ_MSG(test, cprov_nr_asked, one_cpu && worth ? 2 : 0,
+			    "line %d", line);
+}
+
+static struct cprov_case cprov_bound_case(void)
+{
+	struct cprov_case c = cprov_steered_case();
+
+	c.env.flags |= CPROV_ENV_MAY_BIND;
+	c.sit.config.bind_classes = BIT(c.prov.class);
+	return c;
+}
+
+/* Only a CPU that is home itself, of a consumer that waits, is asked about. */
+static void cprov_test_worker(struct kunit *test)
+{
+	struct cprov_case c = cprov_bound_case();
+	unsigned int mask, class, i;
+
+	for (i = 0; i < ARRAY_SIZE(cprov_rules); i++)
+		cprov_expect_worker(test, __LINE__, &c, cprov_rules[i].want,
+				    true);
+
+	for (mask = 0; mask < BIT(IO_LOCALITY_NR_CLASSES); mask++) {
+		c.sit.config.bind_classes = mask;
+		for (class = 0; class < 2 * IO_LOCALITY_NR_CLASSES; class++) {
+			c.prov.class = class;
+			cprov_expect_worker(test, __LINE__, &c, cprov_bound_home,
+					    class < IO_LOCALITY_NR_CLASSES &&
+					    mask & BIT(class));
+		}
+	}
+}
+
+/* To be at home already outweighs none of these, as it does for a completion. */
+static void cprov_test_worker_not_worth_it(struct kunit *test)
+{
+	struct cprov_case c = cprov_bound_case();
+
+	cprov_expect_worker(test, __LINE__, &c, cprov_bound_home, true);
+	c.prov.expires_ns = NOW_NS;
+	cprov_expect_worker(test, __LINE__, &c, cprov_bound_home, false);
+
+	c = cprov_bound_case();
+	c.env.flags |= CPROV_ENV_NO_AFFINITY;
+	cprov_expect_worker(test, __LINE__, &c, cprov_bound_home, false);
+
+	/* The driver has no workers that are bound. */
+	c = cprov_bound_case();
+	c.env.flags &= ~CPROV_ENV_MAY_BIND;
+	cprov_expect_worker(test, __LINE__, &c, cprov_bound_home, false);
+}
+
+/* So many each time that the CPU was idle, and none kept from before. */
+static void cprov_test_idle(struct kunit *test)
+{
+	struct cprov_idle idle = {};
+	unsigned int i;
+
+	KUNIT_EXPECT_FALSE(test, cprov_idle_take_at(&idle, 0));
+	for (i = 0; i < 3 * CPROV_WORKERS_PER_IDLE; i++)
+		KUNIT_EXPECT_EQ_MSG(test, cprov_idle_take_at(&idle, 7),
+				    i < CPROV_WORKERS_PER_IDLE, "the %uth", i);
+	for (i = 0; i < 2 * CPROV_WORKERS_PER_IDLE; i++)
+		KUNIT_EXPECT_TRUE(test, cprov_idle_take_at(&idle, 8 + i));
+	for (i = 1; i < CPROV_WORKERS_PER_IDLE; i++)
+		KUNIT_EXPECT_TRUE(test,
+				  cprov_idle_take_at(&idle,
+						     2 * CPROV_WORKERS_PER_IDLE + 7));
+	KUNIT_EXPECT_FALSE(test,
+			   cprov_idle_take_at(&idle,
+					      2 * CPROV_WORKERS_PER_IDLE + 7));
+	/* Which tasks wait decides what is counted: it may seem to go back. */
+	KUNIT_EXPECT_TRUE(test, cprov_idle_take_at(&idle, 3));
+}
+
 /* A decline names no CPU and anything else does, as the block layer expects. */
 static void cprov_test_declines(struct kunit *test)
 {
@@ -410,6 +523,9 @@ static struct kunit_case cprov_policy_cases[] = {
 	KUNIT_CASE(cprov_test_shared_cache),
 	KUNIT_CASE(cprov_test_classes),
 	KUNIT_CASE(cprov_test_no_home),
+	KUNIT_CASE(cprov_test_worker),
+	KUNIT_CASE(cprov_test_worker_not_worth_it),
+	KUNIT_CASE(cprov_test_idle),
 	KUNIT_CASE(cprov_test_declines),
 	{}
 };

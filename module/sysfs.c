@@ -16,6 +16,8 @@ struct cprov_knobs cprov_knobs __read_mostly = {
 	.enabled	= true,
 	.steer_classes	= BIT(IO_LOCALITY_CLASS_LATENCY) |
 			  BIT(IO_LOCALITY_CLASS_STEP_CRITICAL),
+	.bind_classes	= BIT(IO_LOCALITY_CLASS_LATENCY) |
+			  BIT(IO_LOCALITY_CLASS_STEP_CRITICAL),
 	.window_us = {
 		[IO_LOCALITY_CLASS_THROUGHPUT]	  = 10 * USEC_PER_MSEC,
 		[IO_LOCALITY_CLASS_LATENCY]	  = 10 * USEC_PER_MSEC,
@@ -68,10 +70,8 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute cprov_enabled_attr = __ATTR_RW(enabled);
 
-static ssize_t steer_classes_show(struct kobject *kobj,
-				  struct kobj_attribute *attr, char *buf)
+static ssize_t cprov_emit_classes(unsigned int mask, char *buf)
 {
-	unsigned int mask = READ_ONCE(cprov_knobs.steer_classes);
 	unsigned int class;
 	int len = 0;
 
@@ -83,9 +83,8 @@ static ssize_t steer_classes_show(struct kobject *kobj,
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
-static ssize_t steer_classes_store(struct kobject *kobj,
-				   struct kobj_attribute *attr,
-				   const char *buf, size_t count)
+static ssize_t cprov_store_classes(unsigned int *knob, const char *buf,
+				   size_t count)
 {
 	unsigned int mask;
 	int ret;
@@ -93,15 +92,45 @@ static ssize_t steer_classes_store(struct kobject *kobj,
 	ret = cprov_parse_classes(buf, &mask);
 	if (ret)
 		return ret;
-	WRITE_ONCE(cprov_knobs.steer_classes, mask);
+	/* Read by decisions on any CPU. */
+	WRITE_ONCE(*knob, mask);
 	return count;
+}
+
+static ssize_t steer_classes_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
+{
+	return cprov_emit_classes(READ_ONCE(cprov_knobs.steer_classes), buf);
+}
+
+static ssize_t steer_classes_store(struct kobject *kobj,
+				   struct kobj_attribute *attr,
+				   const char *buf, size_t count)
+{
+	return cprov_store_classes(&cprov_knobs.steer_classes, buf, count);
 }
 
 static struct kobj_attribute cprov_steer_classes_attr = __ATTR_RW(steer_classes);
 
+static ssize_t bind_classes_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	return cprov_emit_classes(READ_ONCE(cprov_knobs.bind_classes), buf);
+}
+
+static ssize_t bind_classes_store(struct kobject *kobj,
+				  struct kobj_attribute *attr, const char *buf,
+				  size_t count)
+{
+	return cprov_store_classes(&cprov_knobs.bind_classes, buf, count);
+}
+
+static struct kobj_attribute cprov_bind_classes_attr = __ATTR_RW(bind_classes);
+
 static struct attribute *cprov_knob_attrs[] = {
 	&cprov_enabled_attr.attr,
 	&cprov_steer_classes_attr.attr,
+	&cprov_bind_classes_attr.attr,
 	NULL
 };
 

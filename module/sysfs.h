@@ -14,6 +14,8 @@
  * struct cprov_knobs - what the administrator may turn
  * @enabled: Steer at all.
  * @steer_classes: BIT(class) of each class that is worth steering.
+ * @bind_classes: BIT(class) of each class whose consumers wait, so that workers may
+ *	be bound to their CPUs.
  * @window_us: Active window of each class, in microseconds from submission,
  *	for hints that name none; 0 = none, such requests are not steered.
  * @limits: Requests a second that are admitted with their class.
@@ -25,6 +27,7 @@
 struct cprov_knobs {
 	bool		enabled;
 	unsigned int	steer_classes;
+	unsigned int	bind_classes;
 	u32		window_us[IO_LOCALITY_NR_CLASSES];
 	struct cprov_rates limits;
 };

@@ -99,6 +99,7 @@ T_TEST_F(knobs, set_all_or_none)
 	static const char *const bad[] = {
 		"enabled=2",
 		"steer_classes=fast",
+		"bind_classes=slow",
 		"bogus=1",
 		"counters/reset=1",
 	};

@@ -196,6 +196,18 @@ T_TEST_F(offline, again_and_again_null_blk)
 	hammer(_metadata, self);
 }
 
+/* Its workers are bound to the home, and have to leave it. */
+T_TEST_F(offline, again_and_again_loop)
+{
+	struct t_dev below;
+
+	T_OK(t_null_blk(&below, ""));
+	T_OR_SKIP(t_loop(&self->dev, below.path, true));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	hammer(_metadata, self);
+}
+
 T_TEST_F(offline, again_and_again_drive)
 {
 	struct t_shot shot = {

@@ -97,6 +97,21 @@ T_TEST_F(isolated, named)
 	EXPECT_EQ(self->cpu, shot.done_cpu);
 }
 
+/* The worker goes where the administrator lets workers be. */
+T_TEST_F(isolated, no_worker)
+{
+	struct t_shot shot = {
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpu,
+				  0),
+		.submit_cpu = self->cpu,
+	};
+
+	ASSERT_EQ(0, t_set(T_KNOBS "/bind_classes", "step_critical"));
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+	T_EXPECT_EQ(T_SHARED_CACHE, shot.queue_reason, "%s",
+		    t_reason_name(shot.queue_reason));
+}
+
 T_TEST_F(isolated, by_its_node)
 {
 	struct t_shot shot = {

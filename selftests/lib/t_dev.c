@@ -189,13 +189,15 @@ const char *t_loop(struct t_dev *dev, const char *file, bool direct)
 /*
  * null_blk has a timer, but completes from it directly. A loop device on top
  * completes its own request when the one below is done, as a driver does from
- * its interrupt.
+ * its interrupt. That comes from where its worker was, which must not be home.
  */
 const char *t_slow_dev(struct t_dev *dev, unsigned long long nsec)
 {
 	struct t_dev below;
 	const char *why;
 
+	if (t_policy_loaded() && t_set(T_KNOBS "/bind_classes", " "))
+		return "cannot set the policy's knobs";
 	why = t_null_blk(&below,
 			 t_text("irqmode=2 completion_nsec=%llu", nsec));
 	return why ? why : t_loop(dev, below.path, true);
