@@ -2,7 +2,8 @@
 # io-guest.sh IOS REPEATS MODE...: what a guest of `coherence.sh io` does.
 #
 # MODE is stock, unhinted or hinted, a slash, and the drive's rq_affinity. A
-# placement of the consumer is tried in each mode, and each is repeated. The port
+# placement of the consumer is tried in each mode, on the drive and through a loop
+# device on it, and each is repeated. The port
 # cprov.out gets lines of JSON: one on the machine, one on the module, and one for
 # each region that was counted.
 set -euo pipefail
@@ -15,8 +16,12 @@ shift 2
 drive=/dev/disk/by-serial/coherence
 disk=$(basename "$(readlink -f "$drive")")
 module=/lib/cprov/completion_provenance.ko
+loop=/dev/loop0
 exec {out}>/dev/virtio-ports/cprov.out
 region=0
+
+[[ -b $loop ]] || mknod "$loop" b 7 0
+losetup --direct-io=on "$loop" "$(readlink -f "$drive")"
 
 # The hardware queue that a CPU submits to.
 queue_of()
@@ -54,21 +59,28 @@ choose_cpus()
 	done
 }
 
-count_mode()
+# count_case DEVICE NAME MODE RQ_AFFINITY PLACEMENT
+count_case()
 {
-	local mode=$1 rq_affinity=$2 where cpu
+	local cpu=${cpus[$5]}
 	local -a more=()
 
+	[[ $3 != hinted ]] || more=(--hinted)
+	coherence-io --cpu "$cpu" --region "$region" --ios "$ios" "${more[@]}" "$1"
+	printf '{"region":%d,"device":"%s","mode":"%s","rq_affinity":%d,"consumer":"%s","cpu":%d,"irq_cpu":%d}\n' \
+		"$region" "$2" "$3" "$4" "$5" "$cpu" "$(irq_cpu "$disk" "$(queue_of "$cpu")")" >&"$out"
+	region=$((region + 1))
+}
+
+count_mode()
+{
+	local mode=$1 rq_affinity=$2 where
+
 	echo "$rq_affinity" >"/sys/block/$disk/queue/rq_affinity"
-	[[ $mode != hinted ]] || more=(--hinted)
 	for where in home near far; do
-		cpu=${cpus[$where]:-}
-		[[ -n $cpu ]] || continue
-		coherence-io --cpu "$cpu" --region "$region" --ios "$ios" "${more[@]}" "$drive"
-		printf '{"region":%d,"mode":"%s","rq_affinity":%d,"consumer":"%s","cpu":%d,"irq_cpu":%d}\n' \
-			"$region" "$mode" "$rq_affinity" "$where" "$cpu" \
-			"$(irq_cpu "$disk" "$(queue_of "$cpu")")" >&"$out"
-		region=$((region + 1))
+		[[ -n ${cpus[$where]:-} ]] || continue
+		count_case "$drive" nvme "$mode" "$rq_affinity" "$where"
+		count_case "$loop" loop "$mode" "$rq_affinity" "$where"
 	done
 }
 

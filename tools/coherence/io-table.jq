@@ -11,10 +11,10 @@ def where: {home: "on the interrupt's CPU", near: "shares its cache", far: "in a
 | (first | "\n\(.topology): \(.machine.cpus) CPUs, \(.machine.queues) queue(s), \(.machine.nodes) node(s), scheduler \(.machine.scheduler); "
     + "QEMU \($accel.qemu | split(" ") | first), \($accel.name), \($accel.threads)-threaded"),
   "  4 KiB reads at depth 1, per read:",
-  "    consumer               kernel             mode      rq_affinity  transfers    (least-most)    read   write  instructions  MMIO   IPIs",
+  "    device  consumer               kernel             mode      rq_affinity  transfers    (least-most)    read   write  instructions  MMIO   IPIs",
   ( [.[] | .machine.kernel as $kernel | .cases[] + {$kernel}]
-    | sort_by([{home: 0, near: 1, far: 2}[.consumer], {stock: 0, unhinted: 1, hinted: 2}[.mode], .rq_affinity])[]
-    | "    \(.consumer | where | rpad(22)) \(.kernel | rpad(18)) \(.mode | rpad(9)) "
+    | sort_by([{nvme: 0, loop: 1}[.device], {home: 0, near: 1, far: 2}[.consumer], {stock: 0, unhinted: 1, hinted: 2}[.mode], .rq_affinity])[]
+    | "    \(.device | rpad(7)) \(.consumer | where | rpad(22)) \(.kernel | rpad(18)) \(.mode | rpad(9)) "
       + (.rq_affinity | pad(11))
       + (.per_io.transfers.median | short | pad(11))
       + ("\(.per_io.transfers.min | short)-\(.per_io.transfers.max | short)" | pad(16))

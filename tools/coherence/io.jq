@@ -26,10 +26,10 @@ def total($what): [.vcpus[][$what]] | add;
     ],
     cases: [
       $all | map(select(.counts != null and .counts.units > 0))
-      | group_by([.mode, .rq_affinity, .consumer])[]
+      | group_by([.device, .mode, .rq_affinity, .consumer])[]
       | . as $repeats
       | def per_io(f): [$repeats[].counts | f / .units | round3] | spread;
-      first | {mode, rq_affinity, consumer, cpu, irq_cpu, ios: .counts.units}
+      first | {device, mode, rq_affinity, consumer, cpu, irq_cpu, ios: .counts.units}
       + {
           regions: [$repeats[].region],
           per_io: {

@@ -16,7 +16,8 @@ $report[0] as $r
       | from_entries),
     structs: $structs[0],
     transfers: (
-      [$coherence[0].guests[] | . as $guest | .cases[] | select(.rq_affinity == "1" or .rq_affinity == 1)
+      [$coherence[0].guests[] | . as $guest | .cases[]
+       | select(.device == "nvme" and .rq_affinity == 1)
        | {topology: $guest.topology, mode, consumer, transfers: .per_io.transfers.median}]
       | ([.[] | select(.mode == "stock")] | INDEX("\(.topology)/\(.consumer)")) as $stock
       | [.[] | select(.mode != "stock")

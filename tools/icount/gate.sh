@@ -6,7 +6,7 @@
 
 gate_baseline=${ICOUNT_BASELINE:-$tools/icount/baseline.json}
 # shellcheck disable=SC2034 # icount.sh's
-gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 4 || echo 7)))
+gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 5 || echo 8)))
 
 # One topology, in which nothing is remote: what is counted is what hints cost.
 gate_transfers()
@@ -67,6 +67,20 @@ limit_transfers()
 		  else (map(.text) | join("\n") + "\n" | halt_error(1)) end'
 }
 
+# Through a loop device a worker submits. With a hint it comes home, and its request
+# with it; without, it must show what there was to be won.
+limit_loop()
+{
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -r --argjson may 20 '
+		[.guests[].cases[] | select(.device == "loop" and .rq_affinity == 1)
+		 | {mode, transfers: .per_io.transfers.median}] as $all
+		| [$all[] | "loop, \(.mode): \(.transfers) per read, hinted may be \($may)"] as $said
+		| if ([$all[].mode] | sort) != ["hinted", "stock", "unhinted"] then "cases are missing\n" | halt_error(1)
+		  elif all($all[]; (.transfers <= $may) == (.mode == "hinted")) then $said[]
+		  else ($said | join("\n") + "\n" | halt_error(1)) end' "$CPROV_TOP/build/coherence/report.json"
+}
+
 # A gate that lets all pass is none: of a baseline that is lower by as much as is
 # tolerated, each figure must pass, and by 1 more, none.
 gate_can_fail()
@@ -98,6 +112,7 @@ gate()
 	step structs gate_structs
 	step transfers gate_transfers
 	step limit-transfers limit_transfers
+	step limit-loop limit_loop
 	if [[ -n ${UPDATE:-} ]]; then
 		step update gate_update
 		return
