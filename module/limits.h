@@ -11,8 +11,8 @@
 /**
  * enum cprov_limit - what is limited
  * @CPROV_LIMIT_STEP_CRITICAL: Step-critical requests.
- * @CPROV_LIMIT_STEERED: Requests of a class that is steered, since each may cost
- *	an inter-processor interrupt.
+ * @CPROV_LIMIT_STEERED: Requests of a class that is steered, or whose workers are
+ *	bound, since each may cost another an interrupt or some of its time.
  * @CPROV_NR_LIMITS: Number of limits.
  */
 enum cprov_limit {

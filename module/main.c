@@ -102,13 +102,14 @@ cprov_queue(const struct completion_provenance *prov,
 }
 
 /*
- * Whether a worker that is bound to the CPU would soon run there. Whoever isolated
- * it wants nothing on it that can be elsewhere. A CPU other than this one is idle
- * now, or busy with what nothing is known of. This CPU is never idle now, but will
- * be if what it runs sleeps as it does mostly; a realtime task that does not would
- * leave the worker nothing.
+ * Whether a worker that is bound to the CPU would soon run there; if so, it is one of
+ * those that the CPU has room for until it is idle again. Whoever isolated it wants
+ * nothing on it that can be elsewhere. A CPU other than this one is idle now, or busy
+ * with what nothing is known of. This CPU is never idle now, but will be if what it
+ * runs sleeps as it does mostly; a realtime task that does not would leave the worker
+ * nothing.
  */
-static bool cprov_may_have_worker(unsigned int cpu, const struct cprov_env *env)
+static bool cprov_take_worker(unsigned int cpu, const struct cprov_env *env)
 {
 	if (cpu_is_isolated(cpu))
 		return false;
@@ -128,7 +129,7 @@ cprov_worker(const struct completion_provenance *prov,
 	struct cprov_decision decision = cprov_decide_queue(prov, env);
 
 	decision = cprov_choose_worker(prov, env, &sit, decision,
-				       cprov_may_have_worker);
+				       cprov_take_worker);
 	return cprov_counted(CPROV_KIND_QUEUE, prov->class, decision);
 }
 

@@ -192,29 +192,29 @@ static bool cprov_worth_binding(const struct completion_provenance *prov,
  * @env: where its driver has got it
  * @sit: the facts; only &cprov_config.bind_classes and &cprov_situation.now_ns are
  *	looked at
- * @home: what cprov_choose_queue() chose
- * @may_have: tells whether a CPU may be given a worker; asked at most once, and
- *	only if the worker is then bound to that CPU
+ * @chosen: what cprov_choose_queue() chose
+ * @take: takes one of the workers that a CPU has room for, or says that there is
+ *	none; called at most once, and only if that worker is then used
  *
  * A worker that is bound to the home CPU runs when nobody else does. That is soon
  * if the consumer waits for the request, and not so if it computes, or polls,
  * meanwhile. Any other CPU of the home's cache is better then.
  *
- * Context: That of @may_have.
- * Return: @home, or its CPU and CPROV_SHARED_CACHE: one near it.
+ * Context: That of @take.
+ * Return: @chosen, or its CPU and CPROV_SHARED_CACHE: one near it.
  */
 struct cprov_decision
 cprov_choose_worker(const struct completion_provenance *prov,
 		    const struct cprov_env *env,
 		    const struct cprov_situation *sit,
-		    struct cprov_decision home,
-		    bool (*may_have)(unsigned int cpu,
-				     const struct cprov_env *env))
+		    struct cprov_decision chosen,
+		    bool (*take)(unsigned int cpu,
+				 const struct cprov_env *env))
 {
-	if (home.reason != CPROV_STEERED && home.reason != CPROV_AT_HOME)
-		return home;
-	if (!cprov_worth_binding(prov, env, sit) || !may_have(home.cpu, env))
-		home.reason = CPROV_SHARED_CACHE;
-	return home;
+	if (chosen.reason != CPROV_STEERED && chosen.reason != CPROV_AT_HOME)
+		return chosen;
+	if (!cprov_worth_binding(prov, env, sit) || !take(chosen.cpu, env))
+		chosen.reason = CPROV_SHARED_CACHE;
+	return chosen;
 }
 EXPORT_SYMBOL_IF_KUNIT(cprov_choose_worker);

@@ -81,8 +81,8 @@ struct cprov_decision
 cprov_choose_worker(const struct completion_provenance *prov,
 		    const struct cprov_env *env,
 		    const struct cprov_situation *sit,
-		    struct cprov_decision home,
-		    bool (*may_have)(unsigned int cpu,
-				     const struct cprov_env *env));
+		    struct cprov_decision chosen,
+		    bool (*take)(unsigned int cpu,
+				 const struct cprov_env *env));
 
 #endif /* _CPROV_POLICY_H */

@@ -491,7 +491,7 @@ static void cprov_test_idle(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test,
 			   cprov_idle_take_at(&idle,
 					      2 * CPROV_WORKERS_PER_IDLE + 7));
-	/* Which tasks wait decides what is counted: it may seem to go back. */
+	/* The sum may be of two that were not read at once, and go back. */
 	KUNIT_EXPECT_TRUE(test, cprov_idle_take_at(&idle, 3));
 }
 

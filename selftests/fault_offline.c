@@ -199,6 +199,8 @@ T_TEST_F(offline, again_and_again_null_blk)
 /* Its workers are bound to the home, and have to leave it. */
 T_TEST_F(offline, again_and_again_loop)
 {
+	long long bound =
+		t_counter("queue", IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED);
 	struct t_dev below;
 
 	T_OK(t_null_blk(&below, ""));
@@ -206,6 +208,8 @@ T_TEST_F(offline, again_and_again_loop)
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	hammer(_metadata, self);
+	EXPECT_LT(bound, t_counter("queue", IO_LOCALITY_CLASS_STEP_CRITICAL,
+				   T_STEERED));
 }
 
 T_TEST_F(offline, again_and_again_drive)

@@ -126,6 +126,19 @@ T_TEST_F(limit, of_what_is_steered)
 	EXPECT_EQ(0, sent.over);
 }
 
+/* A worker on somebody's CPU costs no less than an interrupt. */
+T_TEST_F(limit, of_what_is_bound)
+{
+	struct sent sent;
+
+	ASSERT_EQ(0, t_set(LIMITS "user_steered", "10"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/bind_classes", "prefetch"));
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_PREFETCH, &sent));
+	EXPECT_LE(NR - 10 * sent.ms / 1000 - 3, sent.over);
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_THROUGHPUT, &sent));
+	EXPECT_EQ(0, sent.over);
+}
+
 T_TEST_F(limit, none)
 {
 	struct sent sent;

@@ -189,7 +189,7 @@ const char *t_loop(struct t_dev *dev, const char *file, bool direct)
 /*
  * null_blk has a timer, but completes from it directly. A loop device on top
  * completes its own request when the one below is done, as a driver does from
- * its interrupt. That comes from where its worker was, which must not be home.
+ * its interrupt. That comes from where its worker was, which would always be home.
  */
 const char *t_slow_dev(struct t_dev *dev, unsigned long long nsec)
 {

@@ -8,7 +8,8 @@ gate_baseline=${ICOUNT_BASELINE:-$tools/icount/baseline.json}
 # shellcheck disable=SC2034 # icount.sh's
 gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 5 || echo 8)))
 
-# One topology, in which nothing is remote: what is counted is what hints cost.
+# One topology, in which nothing of a drive is remote: what is counted is what hints
+# cost, and what they save where a worker submits.
 gate_transfers()
 {
 	STOCK_KDIR=$stock PATCHED_KDIR=$patched COHERENCE_TOPOLOGIES=$count_topology \
