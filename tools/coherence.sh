@@ -8,7 +8,7 @@
 #
 # Both, if none is named. STOCK_KDIR and PATCHED_KDIR name kernel build trees to
 # use as they are, instead of building any. COHERENCE_IOS is how many reads are
-# counted in each case (1000), COHERENCE_REPEATS how often (3), and
+# counted in each case (1000), COHERENCE_REPEATS how often (3, the most), and
 # COHERENCE_TOPOLOGIES in which machines ('one-queue-2llc queue-per-cpu').
 #
 # Exit status: 0 the instrument is right, and all cases were counted; 1 not so;

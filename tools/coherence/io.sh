@@ -68,6 +68,9 @@ io()
 {
 	local patched topology
 
+	# What a guest counts are the instrument's regions, 64, and 18 for each.
+	((io_repeats <= 3)) ||
+		die "COHERENCE_REPEATS=$io_repeats is too many" "coherence.sh" "at most 3"
 	patched=${PATCHED_KDIR:-$("$CPROV_TOP/tools/vm/kernel.sh" build --variant patched)}
 	rm -f "$dir"/io-*.{said,counted} "$dir/report.json"
 	step io-build module_build "$patched" "$dir"
