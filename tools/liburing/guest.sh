@@ -1,8 +1,9 @@
 #!/bin/bash
 # guest.sh REPEATS MODE TEST...: what a guest of liburing.sh does: runs liburing's
-# tests, so often each. MODE is plain, or hinted: started by a launcher that
-# gives their rings a default hint. The port cprov.out gets a line for each run:
-# the test and its verdict, which is pass, skip, timeout or fail.
+# tests, so often each, but none again that has had ten minutes. MODE is plain, or
+# hinted: started by a launcher that gives their rings a default hint. The port
+# cprov.out gets a line for each run: the test and its verdict, which is pass, skip,
+# timeout or fail.
 set -uo pipefail
 
 repeats=$1 mode=$2
@@ -46,7 +47,8 @@ one()
 
 ulimit -l unlimited
 for name; do
-	for ((i = 0; i < repeats; i++)); do
+	began=$SECONDS
+	for ((i = 0; i < repeats && SECONDS - began < 600; i++)); do
 		printf '%s %s\n' "$name" "$(one "$name")" >&"$out"
 	done
 done
