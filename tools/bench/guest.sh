@@ -19,20 +19,52 @@ baseline=stock usual=1
 # All that are measured, in their order. The instrument has 64, so they come round.
 region=0
 
-# consumers near|far DISK: CPUs that share a cache with the interrupt, without being its
-# own, or that do not.
+# The hardware queue of a disk that a CPU submits to.
+queue_of()
+{
+	local queue
+
+	for queue in "/sys/block/$1/mq"/*; do
+		! tr -d ' ' <"$queue/cpu_list" | tr ',' '\n' | grep -qx "$2" || basename "$queue"
+	done
+}
+
+# consumers near|far DISK: CPUs that share a cache with the interrupt of their queue,
+# without being its own, or that do not.
 consumers()
 {
 	local cpu irq
 
-	irq=$(irq_cpu "$2")
 	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		irq=$(irq_cpu "$2" "$(queue_of "$2" "$cpu")")
 		if [[ $(last_level_cache "$cpu") != "$(last_level_cache "$irq")" ]]; then
 			[[ $1 == near ]] || echo "$cpu"
 		elif [[ $1 == near && $cpu != "$irq" ]]; then
 			echo "$cpu"
 		fi
 	done | paste -s -d , -
+}
+
+# Where each CPU has a queue, and an interrupt, nobody is far from it or near it: those
+# that share no cache with the first.
+others()
+{
+	local cpu
+
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		[[ $(last_level_cache "$cpu") == "$(last_level_cache "$(irq_cpu "$1")")" ]] || echo "$cpu"
+	done | paste -s -d , -
+}
+
+# Where the consumers on a disk are who have most to lose: far, if there is such a CPU.
+worst_consumers()
+{
+	local cpus
+
+	cpus=$(consumers far "$1")
+	[[ -n $cpus ]] || cpus=$(consumers near "$1")
+	[[ -n $cpus ]] || cpus=$(others "$1")
+	echo "$cpus"
 }
 
 # sq_cpu near|far: a CPU for the SQ thread, that shares a cache with the consumer,
@@ -157,6 +189,11 @@ run_mode()
 		run_polled "$baseline" "$rq_affinity"
 		return
 	fi
+	# Of ours, where the others complete decides behind how many an urgent read is.
+	if [[ $mode != "$baseline" && $rq_affinity != "$usual" ]]; then
+		run_mixed "$mode" "$rq_affinity"
+		return
+	fi
 	# Stock may think that near is good enough.
 	if [[ -n $near ]]; then
 		cpus=$near consumer=near run "$mode" "$rq_affinity" chase default
@@ -211,11 +248,11 @@ main()
 	loader_disk=$(basename "$(readlink -f "$loader_drive")")
 	verify=()
 	[[ ! -e $module ]] || insmod "$module"
-	near=$(consumers near "$disk") cpus=$(consumers far "$disk") consumer=far
-	loader_cpus=$(consumers far "$loader_disk")
+	near=$(consumers near "$disk") cpus=$(worst_consumers "$disk") consumer=far
+	loader_cpus=$(worst_consumers "$loader_disk")
 	[[ -n $cpus ]] || { echo 'this machine has one cache'; exit 1; }
-	# Where each CPU has a queue, and an interrupt, nobody is near another's.
-	(($(queues) < $(nproc))) || near=
+	# Where each node has a queue, near is as far as it goes.
+	[[ $cpus != "$near" ]] || consumer=near near=
 	cprovbench --prepare --ios 200 --hints off --cpus "$cpus" chase "$drive" >/dev/null
 	make_samples
 	printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"consumers":"%s"}}\n' "$(uname -r)" "$(nproc)" \

@@ -32,7 +32,7 @@ def compare($topology; $workload; $by; $ours; $peers; $usual):
      stock: ($usual | if . then value($by).median else null end),
      peer: "\($best.ring), rq_affinity \($best.rq_affinity)",
      best: ($best | value($by).median),
-     ring: $mine.ring,
+     ring: "\($mine.ring), rq_affinity \($mine.rq_affinity)",
      ours: ($mine | value($by).median),
      remote_ratio: $mine.remote_ratio,
      instructions: (if $best.per_read then
