@@ -19,16 +19,6 @@ baseline=stock usual=1
 # All that are measured, in their order. The instrument has 64, so they come round.
 region=0
 
-# The hardware queue of a disk that a CPU submits to.
-queue_of()
-{
-	local queue
-
-	for queue in "/sys/block/$1/mq"/*; do
-		! tr -d ' ' <"$queue/cpu_list" | tr ',' '\n' | grep -qx "$2" || basename "$queue"
-	done
-}
-
 # consumers near|far DISK: CPUs that share a cache with the interrupt of their queue,
 # without being its own, or that do not.
 consumers()

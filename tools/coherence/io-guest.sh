@@ -23,22 +23,12 @@ region=0
 [[ -b $loop ]] || mknod "$loop" b 7 0
 losetup --direct-io=on "$loop" "$(readlink -f "$drive")"
 
-# The hardware queue that a CPU submits to.
-queue_of()
-{
-	local queue
-
-	for queue in "/sys/block/$disk/mq"/*; do
-		! tr -d ' ' <"$queue/cpu_list" | tr ',' '\n' | grep -qx "$1" || basename "$queue"
-	done
-}
-
 # Where the consumer is, as seen from the interrupt of its queue.
 placement()
 {
 	local irq
 
-	irq=$(irq_cpu "$disk" "$(queue_of "$1")")
+	irq=$(irq_cpu "$disk" "$(queue_of "$disk" "$1")")
 	if [[ $irq == "$1" ]]; then
 		echo home
 	elif [[ $(last_level_cache "$irq") == "$(last_level_cache "$1")" ]]; then
@@ -68,7 +58,7 @@ count_case()
 	[[ $3 != hinted ]] || more=(--hinted)
 	coherence-io --cpu "$cpu" --region "$region" --ios "$ios" "${more[@]}" "$1"
 	printf '{"region":%d,"device":"%s","mode":"%s","rq_affinity":%d,"consumer":"%s","cpu":%d,"irq_cpu":%d}\n' \
-		"$region" "$2" "$3" "$4" "$5" "$cpu" "$(irq_cpu "$disk" "$(queue_of "$cpu")")" >&"$out"
+		"$region" "$2" "$3" "$4" "$5" "$cpu" "$(irq_cpu "$disk" "$(queue_of "$disk" "$cpu")")" >&"$out"
 	region=$((region + 1))
 }
 

@@ -15,6 +15,16 @@ irq_cpu()
 	cat "/proc/irq/${irq:?no interrupt of queue ${2:-0}}/effective_affinity_list"
 }
 
+# queue_of DISK CPU: the hardware queue that the CPU submits to.
+queue_of()
+{
+	local queue
+
+	for queue in "/sys/block/$1/mq"/*; do
+		! tr -d ' ' <"$queue/cpu_list" | tr ',' '\n' | grep -qx "$2" || basename "$queue"
+	done
+}
+
 # last_level_cache CPU: the CPUs that share it.
 last_level_cache()
 {
