@@ -79,6 +79,25 @@ static size_t nr_bound(const FIXTURE_DATA(worker) * self)
 	return nr;
 }
 
+/* To a home, from a CPU. */
+static struct t_shot urgent_shot(int home, int submit_cpu)
+{
+	return (struct t_shot){
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, home, 0),
+		.submit_cpu = submit_cpu,
+	};
+}
+
+static void prep_read(struct t_ring *ring, int fd,
+		      const struct io_locality_hint *hint, __u64 off)
+{
+	static alignas(4096) char buf[4096];
+	struct io_uring_sqe *sqe = t_sqe(ring);
+
+	t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), off);
+	t_sqe_hint(sqe, hint);
+}
+
 T_TEST_F(worker, at_home)
 {
 	struct t_shot shots[T_MAX_CPUS];
@@ -144,11 +163,7 @@ T_TEST_F(worker, near_if_its_class_does_not_wait)
 /* What is buffered blocks, and is handled in turn, not by a worker for each. */
 T_TEST_F(worker, near_if_buffered)
 {
-	struct t_shot shot = {
-		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-				  self->cpus[0], 0),
-		.submit_cpu = self->cpus[0],
-	};
+	struct t_shot shot = urgent_shot(self->cpus[0], self->cpus[0]);
 
 	open_loop(_metadata, self, false);
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
@@ -163,11 +178,7 @@ T_TEST_F(worker, near_if_buffered)
  */
 T_TEST_F(worker, near_if_not_worth_it)
 {
-	struct t_shot shot = {
-		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-				  self->cpus[0], 0),
-		.submit_cpu = self->cpus[0],
-	};
+	struct t_shot shot = urgent_shot(self->cpus[0], self->cpus[0]);
 
 	open_loop(_metadata, self, true);
 	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/step_critical", "0"));
@@ -185,11 +196,7 @@ T_TEST_F(worker, near_if_not_worth_it)
 
 T_TEST_F(worker, anywhere_if_declined)
 {
-	struct t_shot shot = {
-		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-				  self->cpus[1], 0),
-		.submit_cpu = self->cpus[0],
-	};
+	struct t_shot shot = urgent_shot(self->cpus[1], self->cpus[0]);
 
 	open_loop(_metadata, self, true);
 	ASSERT_EQ(0, t_queue_set(&self->loop, "rq_affinity", "0"));
@@ -205,18 +212,12 @@ static size_t nr_bound_of_batch(struct __test_metadata *_metadata,
 {
 	struct io_locality_hint hint =
 		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[0], 1);
-	static alignas(4096) char buf[4096];
 	struct io_uring_cqe cqe;
 
 	t_trace_start(&self->trace);
-	for (int i = 0; i < PER_IDLE; i++) {
-		struct io_uring_sqe *sqe = t_sqe(&self->ring);
-
-		/* Not one after the other, which would be merged. */
-		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf),
-			  (__u64)i * 2 * sizeof(buf));
-		t_sqe_hint(sqe, &hint);
-	}
+	/* Not one after the other, which would be merged. */
+	for (int i = 0; i < PER_IDLE; i++)
+		prep_read(&self->ring, self->fd, &hint, (__u64)i * 8192);
 	ASSERT_EQ(0, t_submit(&self->ring, PER_IDLE));
 	for (int i = 0; i < PER_IDLE; i++) {
 		ASSERT_TRUE(t_cqe(&self->ring, &cqe));
@@ -272,11 +273,8 @@ T_TEST_F(worker, near_a_busy_home)
 	ASSERT_LE(0, pid);
 	if (!pid)
 		spin_on(home);
-	for (size_t i = 0; i < SHOTS; i++) {
-		shots[i].hint =
-			t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, home, 0);
-		shots[i].submit_cpu = self->cpus[0];
-	}
+	for (size_t i = 0; i < SHOTS; i++)
+		shots[i] = urgent_shot(home, self->cpus[0]);
 	/* When the first are done it is there. */
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, SHOTS));
 	/*
@@ -305,14 +303,10 @@ static void read_and_poll(struct __test_metadata *_metadata,
 {
 	struct io_locality_hint hint =
 		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[1], 1);
-	static alignas(4096) char buf[4096];
 	struct io_uring_cqe cqe;
 
 	while (nr--) {
-		struct io_uring_sqe *sqe = t_sqe(&self->ring);
-
-		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
-		t_sqe_hint(sqe, &hint);
+		prep_read(&self->ring, self->fd, &hint, 0);
 		ASSERT_EQ(0, t_submit(&self->ring, 0));
 		while (!t_cqe(&self->ring, &cqe))
 			;
