@@ -19,42 +19,34 @@ baseline=stock usual=1
 # All that are measured, in their order. The instrument has 64, so they come round.
 region=0
 
-# consumers near|far DISK: CPUs that share a cache with the interrupt of their queue,
-# without being its own, or that do not.
+# consumers near|far DISK [QUEUE]: the CPUs of that placement.
 consumers()
-{
-	local cpu irq
-
-	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		irq=$(irq_cpu "$2" "$(queue_of "$2" "$cpu")")
-		if [[ $(last_level_cache "$cpu") != "$(last_level_cache "$irq")" ]]; then
-			[[ $1 == near ]] || echo "$cpu"
-		elif [[ $1 == near && $cpu != "$irq" ]]; then
-			echo "$cpu"
-		fi
-	done | paste -s -d , -
-}
-
-# Where each CPU has a queue, and an interrupt, nobody is far from it or near it: those
-# that share no cache with the first.
-others()
 {
 	local cpu
 
 	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		[[ $(last_level_cache "$cpu") == "$(last_level_cache "$(irq_cpu "$1")")" ]] || echo "$cpu"
+		[[ $(placement "$2" "$cpu" "${3:-}") != "$1" ]] || echo "$cpu"
 	done | paste -s -d , -
 }
 
 # Where the consumers on a disk are who have most to lose: far, if there is such a CPU.
+# Where each CPU has a queue, and an interrupt, nobody is far from it or near it: those
+# that are far from the first.
 worst_consumers()
 {
 	local cpus
 
 	cpus=$(consumers far "$1")
 	[[ -n $cpus ]] || cpus=$(consumers near "$1")
-	[[ -n $cpus ]] || cpus=$(others "$1")
+	[[ -n $cpus ]] || cpus=$(consumers far "$1" 0)
 	echo "$cpus"
+}
+
+place_consumers()
+{
+	near=$(consumers near "$disk") cpus=$(worst_consumers "$disk") consumer=far
+	# Where each node has a queue, near is as far as it goes.
+	[[ $cpus != "$near" ]] || consumer=near near=
 }
 
 # sq_cpu near|far: a CPU for the SQ thread, that shares a cache with the consumer,
@@ -238,11 +230,9 @@ main()
 	loader_disk=$(basename "$(readlink -f "$loader_drive")")
 	verify=()
 	[[ ! -e $module ]] || insmod "$module"
-	near=$(consumers near "$disk") cpus=$(worst_consumers "$disk") consumer=far
+	place_consumers
 	loader_cpus=$(worst_consumers "$loader_disk")
 	[[ -n $cpus ]] || { echo 'this machine has one cache'; exit 1; }
-	# Where each node has a queue, near is as far as it goes.
-	[[ $cpus != "$near" ]] || consumer=near near=
 	cprovbench --prepare --ios 200 --hints off --cpus "$cpus" chase "$drive" >/dev/null
 	make_samples
 	printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"consumers":"%s"}}\n' "$(uname -r)" "$(nproc)" \

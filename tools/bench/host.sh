@@ -159,7 +159,7 @@ find_consumers()
 	near='' consumer=any
 	cpus=${BENCH_CPUS:-}
 	if [[ -z $cpus && $disk == nvme* ]] && (($(queues) < $(nproc))) && irq_cpu "$disk" >/dev/null 2>&1; then
-		cpus=$(consumers far "$disk") near=$(consumers near "$disk") consumer=far
+		place_consumers
 	fi
 	[[ -n $cpus ]] || cpus=$(taskset -cp $$ | sed 's/.*: //') near='' consumer=any
 	loader_cpus=$cpus

@@ -148,7 +148,7 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
   "<h2>Where we win, where we tie, where we lose</h2>",
   "<p>Against the best that the stock kernel has to offer for the workload, over its rings and rq_affinity: of those that sleep while they wait, and, as \"spinning\", of those that burn a CPU. "
   + "A tie is where the repetitions overlap, or the medians differ by no more than 2 transfers, 0.5 reads ahead, 0.05 sleeps or interrupts, or else by 3 %. What a result costs is in the column of instructions, ours as a multiple of those of stock's best; a hint by itself always costs some: see above.</p>",
-  "<table><tr><th>topology<th>workload<th>ours<th>by<th>stock, default<th>best of stock<th>which is<th>ours<th>ring<th>completed elsewhere<th>instructions<th>verdict</tr>",
+  "<table><tr><th>topology<th>workload<th>ours<th>by<th>stock, default<th>best of stock<th>which is<th>ours<th>which is<th>completed elsewhere<th>instructions<th>verdict</tr>",
   (.verdicts | sort_by({win: 0, tie: 1, lose: 2}[.verdict])[] | . as $v
    | "<tr class=\"\(.verdict)\"><td>\(.topology)<td>\(.workload)<td>\(.mode)<td>\(.by)<td>\(.stock | value($v.by))<td>\(.best | value($v.by))<td>\(.peer)<td>\(.ours | value($v.by))<td>\(.ring)<td>\(.remote_ratio)"
      + "<td>\(if .instructions then "×\(.instructions.ratio)" else "" end)<td>\(.verdict)\(if .verdict == "lose" then ": \(.why // "not known" | esc)" else "" end)</tr>"),

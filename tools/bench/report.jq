@@ -22,6 +22,7 @@ def why:
     .why = reason_for($losses; .peer |= split(",")[0])
   end;
 def best($by): min_by(value($by).median);
+def setting: "\(.ring), rq_affinity \(.rq_affinity)";
 
 # compare(TOPOLOGY; WORKLOAD; BY; CASES; CASES; CASE): a row; none where one side is not
 # there.
@@ -30,9 +31,9 @@ def compare($topology; $workload; $by; $ours; $peers; $usual):
   | select($mine and $best)
   | {$topology, $workload, mode: $mine.mode, $by,
      stock: ($usual | if . then value($by).median else null end),
-     peer: "\($best.ring), rq_affinity \($best.rq_affinity)",
+     peer: ($best | setting),
      best: ($best | value($by).median),
-     ring: "\($mine.ring), rq_affinity \($mine.rq_affinity)",
+     ring: ($mine | setting),
      ours: ($mine | value($by).median),
      remote_ratio: $mine.remote_ratio,
      instructions: (if $best.per_read then

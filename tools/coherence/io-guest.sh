@@ -23,28 +23,13 @@ region=0
 [[ -b $loop ]] || mknod "$loop" b 7 0
 losetup --direct-io=on "$loop" "$(readlink -f "$drive")"
 
-# Where the consumer is, as seen from the interrupt of its queue.
-placement()
-{
-	local irq
-
-	irq=$(irq_cpu "$disk" "$(queue_of "$disk" "$1")")
-	if [[ $irq == "$1" ]]; then
-		echo home
-	elif [[ $(last_level_cache "$irq") == "$(last_level_cache "$1")" ]]; then
-		echo near
-	else
-		echo far
-	fi
-}
-
 # One CPU for each placement that this machine has.
 choose_cpus()
 {
 	local cpu where
 
 	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		where=$(placement "$cpu")
+		where=$(placement "$disk" "$cpu")
 		[[ -n ${cpus[$where]:-} ]] || cpus[$where]=$cpu
 	done
 }

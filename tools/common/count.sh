@@ -35,6 +35,22 @@ last_level_cache()
 	done | tail -n 1
 }
 
+# placement DISK CPU [QUEUE]: where the CPU is, as seen from the interrupt of its queue,
+# or of that one: home, near, which shares its cache, or far.
+placement()
+{
+	local irq
+
+	irq=$(irq_cpu "$1" "${3:-$(queue_of "$1" "$2")}")
+	if [[ $irq == "$2" ]]; then
+		echo home
+	elif [[ $(last_level_cache "$irq") == "$(last_level_cache "$2")" ]]; then
+		echo near
+	else
+		echo far
+	fi
+}
+
 # Interrupts between CPUs until now, of all CPUs: for calls, and to reschedule.
 ipis()
 {

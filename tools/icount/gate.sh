@@ -5,6 +5,8 @@
 # run, which other compilers and hosts change little.
 
 gate_baseline=${ICOUNT_BASELINE:-$tools/icount/baseline.json}
+gate_loop_may=20
+gate_coherence=$CPROV_TOP/build/coherence/report.json
 # shellcheck disable=SC2034 # icount.sh's
 gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 5 || echo 8)))
 
@@ -35,7 +37,7 @@ gate_now()
 {
 	jq -n -f "$tools/icount/baseline.jq" --slurpfile report "$dir/report.json" \
 		--slurpfile structs "$dir/structs.json" \
-		--slurpfile coherence "$CPROV_TOP/build/coherence/report.json"
+		--slurpfile coherence "$gate_coherence"
 }
 
 gate_update()
@@ -73,13 +75,13 @@ limit_transfers()
 limit_loop()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -r --argjson may 20 '
+	jq -r --argjson may "$gate_loop_may" '
 		[.guests[].cases[] | select(.device == "loop" and .rq_affinity == 1)
 		 | {mode, transfers: .per_io.transfers.median}] as $all
 		| [$all[] | "loop, \(.mode): \(.transfers) per read, hinted may be \($may)"] as $said
 		| if ([$all[].mode] | sort) != ["hinted", "stock", "unhinted"] then "cases are missing\n" | halt_error(1)
 		  elif all($all[]; (.transfers <= $may) == (.mode == "hinted")) then $said[]
-		  else ($said | join("\n") + "\n" | halt_error(1)) end' "${1:-$CPROV_TOP/build/coherence/report.json}"
+		  else ($said | join("\n") + "\n" | halt_error(1)) end' "${1:-$gate_coherence}"
 }
 
 # A gate that lets all pass is none: of a baseline that is lower by as much as is
@@ -107,8 +109,8 @@ gate_can_fail()
 	done
 	for more in 0 1; do
 		# shellcheck disable=SC2016 # the variables are jq's
-		jq --argjson more "$more" '(.guests[].cases[] | select(.device == "loop" and .mode == "hinted")
-			| .per_io.transfers.median) = 20 + $more' "$CPROV_TOP/build/coherence/report.json" >"$dir/loop.json"
+		jq --argjson at $((gate_loop_may + more)) '(.guests[].cases[] | select(.device == "loop" and .mode == "hinted")
+			| .per_io.transfers.median) = $at' "$gate_coherence" >"$dir/loop.json"
 		status=0
 		limit_loop "$dir/loop.json" >"$dir/lower.log" 2>&1 || status=$?
 		cat "$dir/lower.log"
