@@ -5,9 +5,9 @@
 # BENCH_TARGET   file or block device to read; it is written to only with
 #                BENCH_PREPARE=1, which puts the pattern that is verified over ALL that
 #                is in it. Default: a file in build/bench, removed afterwards.
-# BENCH_CPUS     CPUs of the consumers, such as 2,3. Default: those that do not share
-#                a cache with the interrupt of an NVMe drive that has one queue for
-#                several CPUs, and otherwise all
+# BENCH_CPUS     CPUs of the consumers, such as 2,3. Default: of an NVMe drive that has
+#                one queue for several CPUs, those that do not share a cache with its
+#                interrupt, or those that share one; otherwise all
 # BENCH_SECONDS  of each run (5, or 1 with QUICK=1)
 # BENCH_REPEATS  runs of each case (3)
 #
