@@ -26,7 +26,8 @@
 #   --out FILE            what the command writes to /dev/virtio-ports/cprov.out
 #   --console FILE        kernel log; default build/vm/NAME/console
 #   --result FILE         the final record; default build/vm/NAME/result
-#   --timeout SECONDS     default 120; a debug kernel gets four times as long
+#   --timeout SECONDS     default 120; a debug kernel gets four times as long, as it
+#                         does of CPROV_BOOT_TIMEOUT (180), until its first program
 #   --stream              copy the command's output to stdout while it runs
 #   --shell               no command: a shell on this terminal
 #   --dry-run             print the QEMU command line
@@ -41,6 +42,7 @@ die_with_parent "$@"
 
 kernel='' topology=${TOPOLOGY:-one-queue} append='' memory='' cpus_instead='' name=guest
 logfile='' out='' console='' result='' timeout=120 plugin=''
+boot_timeout=${CPROV_BOOT_TIMEOUT:-180}
 stream='' shell='' dry_run='' icount='' one_thread=''
 drives=() items=() qemu_more=() guest_command=()
 
@@ -122,7 +124,7 @@ describe_machine()
 		cpus=$cpus_instead sockets=1 nodes=1 queues=$cpus_instead topology="$cpus_instead CPUs"
 	if debug_kernel; then
 		mib=$((mib * 2))
-		timeout=$((timeout * 4))
+		timeout=$((timeout * 4)) boot_timeout=$((boot_timeout * 4))
 	fi
 	: "${memory:=$mib}"
 
@@ -253,18 +255,41 @@ kernel_command_line()
 	printf '%s' "$append"
 }
 
+has_booted()
+{
+	grep -aqs 'Run /init' "$console"
+}
+
+# end_hung_boot PID: a guest that runs no program within $boot_timeout is not waited for
+# until $timeout.
+end_hung_boot()
+{
+	local begin=$SECONDS
+
+	while kill -0 "$1" 2>/dev/null && ! has_booted; do
+		if ((SECONDS - begin >= boot_timeout)); then
+			kill -KILL "$1" || true
+			return
+		fi
+		sleep 1
+	done
+}
+
 # Each process of the chain is killed with the one before it.
 run()
 {
 	local pid begin=$SECONDS
 
 	: >"$logfile"
+	rm -f "$console"
 	setpriv --pdeathsig KILL timeout --signal=KILL "$timeout" \
 		setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$qemu_log" 2>&1 &
 	pid=$!
+	end_hung_boot "$pid" &
 	[[ -z $stream ]] || tail -n +1 -s 0.1 -f --pid="$pid" "$logfile" 2>/dev/null &
 	qemu_status=0
-	wait "$pid" || qemu_status=$?
+	# Of a process that is killed bash would tell.
+	wait "$pid" 2>/dev/null || qemu_status=$?
 	wait
 	elapsed=$((SECONDS - begin))
 }
@@ -278,11 +303,18 @@ why_lost()
 		echo "${panic#*] }"
 	elif ((elapsed >= timeout)); then
 		echo "no result within $timeout s"
+	elif hung_at_boot; then
+		echo "it had run no program after $elapsed s"
 	elif ((qemu_status)); then
 		echo "QEMU ended with status $qemu_status"
 	else
 		echo "it powered off without a result"
 	fi
+}
+
+hung_at_boot()
+{
+	((qemu_status == 128 + 9 && elapsed >= boot_timeout)) && ! has_booted
 }
 
 # QEMU 7.2's multi-threaded TCG may run a stale translation of an instruction
@@ -291,18 +323,20 @@ why_lost()
 # wrong in such a guest, and no kernel that is at fault looks like that. Where the
 # breakpoint's own handler is hit, the machine resets without a word, before any
 # program has run: a kernel that is at fault would do so again. Or QEMU ends by
-# a signal of its own, which was seen as well.
+# a signal of its own, which was seen as well. So was a CPU that halts and is not woken by
+# any interrupt from then on, as the guest boots.
 emulator_raced()
 {
 	local wrong
 
 	[[ $accelerator == 'TCG, multi-threaded'* ]] || return 1
+	hung_at_boot && return
 	wrong=$(grep -a -m 1 -E 'BUG:|WARNING:|Oops|Kernel panic' "$console" 2>/dev/null || true)
 	[[ $wrong == *'Oops: int3:'* ]] && return
 	# QEMU itself: what the guest does is no excuse.
 	((qemu_status == 128 + 11 || qemu_status == 128 + 6)) && return
 	[[ -z $wrong && ! -s $result && $qemu_status == 0 && $elapsed -lt $timeout ]] &&
-		! grep -aqs 'Run /init' "$console"
+		! has_booted
 }
 
 # One of its NVMe drives may do nothing with all that is in a queue until it is reset. The

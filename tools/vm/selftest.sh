@@ -139,6 +139,7 @@ ends 1 'not found' 'a missing command is a failed test' -- no-such-command
 ends 3 'sysrq triggered crash' 'a panic is a lost guest' -- sh -c 'echo c >/proc/sysrq-trigger'
 ends 3 'no result within 6 s' 'a deadline is a lost guest' --timeout 6 -- sleep 600
 ends 3 'powered off without' 'a guest without a result is lost' -- sh -c 'echo o >/proc/sysrq-trigger; sleep 9'
+CPROV_BOOT_TIMEOUT=5 ends 3 'run no program after' 'a guest that never boots is not waited for' --qemu -S -- true
 ends 4 'BUG: planted' 'a splat in a test that succeeds' -- sh -c 'echo BUG: planted >/dev/kmsg'
 ends 4 'WARNING: CPU' 'a splat in a test that fails' \
 	-- sh -c 'echo "WARNING: CPU: 0 PID: 1 at planted" >/dev/kmsg; exit 1'
