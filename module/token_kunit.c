@@ -120,9 +120,12 @@ static void cprov_test_token_round_trip(struct kunit *test)
 	struct completion_provenance prov;
 
 	KUNIT_EXPECT_NE(test, token, 0);
-	KUNIT_EXPECT_TRUE(test, cprov_token_is_at(token, c->cpu));
-	KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, c->cpu + 1));
-	KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, c->cpu ^ 1));
+	KUNIT_EXPECT_TRUE(test, cprov_token_is_at(token, 0, c->cpu));
+	KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, 0, c->cpu + 1));
+	KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, 0, c->cpu ^ 1));
+	token |= CPROV_TOKEN_RECEIPT;
+	KUNIT_EXPECT_TRUE(test, cprov_token_is_at(token, 0, c->cpu));
+	KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, CPROV_TOKEN_RECEIPT, c->cpu));
 	KUNIT_EXPECT_EQ(test, cprov_token_class(token), c->hint.io_class);
 	KUNIT_EXPECT_EQ(test, cprov_token_budget_ns(token),
 			cprov_budget_decode(cprov_budget_encode(c->hint.budget_us)) *
@@ -155,7 +158,7 @@ static void cprov_test_token_node(struct kunit *test)
 	/* That one CPU is no decision yet. */
 	KUNIT_EXPECT_FALSE(test,
 			   cprov_token_is_at(cprov_token_at(cprov_token_pack(&hint),
-							    0, true), 0));
+							    0, true), 0, 0));
 
 	/* It tells requests apart. */
 	KUNIT_EXPECT_NE(test, cprov_token_at(cprov_token_pack(&hint), 0, true),
@@ -185,7 +188,7 @@ static void cprov_test_token_follow(struct kunit *test)
 				(plain & ~CPROV_TOKEN_TARGET) |
 				CPROV_TOKEN_FOLLOW);
 		/* A task is not taken for a CPU. */
-		KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, ids[i] - 1));
+		KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, 0, ids[i] - 1));
 		cprov_token_unpack(token, &prov);
 		KUNIT_EXPECT_EQ(test, prov.home_cpu, -1);
 		KUNIT_EXPECT_EQ(test, prov.home_node, -1);

@@ -64,6 +64,30 @@ T_TEST_F(urgent, ends_the_wait)
 	}
 }
 
+/* So it is if the hint is the ring's, of the first request and of the next. */
+T_TEST_F(urgent, by_default)
+{
+	struct io_locality_register reg = {
+		.op = IO_LOCALITY_ENABLE,
+		.flags = IO_LOCALITY_F_BOUNDED_BATCH | IO_LOCALITY_F_DEFAULT,
+		.hint = t_hint(),
+	};
+
+	ASSERT_EQ(0, t_disable(&self->b.ring));
+	ASSERT_EQ(0, t_locality(self->b.ring.fd, &reg));
+	for (int i = 0; i < 4; i++) {
+		long long ms;
+
+		t_prep_rw(t_sqe(&self->b.ring), IORING_OP_READ, self->b.fd,
+			  t_batch_buf, sizeof(t_batch_buf), 0);
+		ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+		ms = t_batch_wait(&self->b, T_BATCH, NEVER);
+		ASSERT_LE(0, ms);
+		T_ASSERT_LE(ms, NEVER - 1, "read %d", i);
+		EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+	}
+}
+
 T_TEST_F(urgent, throughput_waits_for_the_batch)
 {
 	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_THROUGHPUT, 0, 0);

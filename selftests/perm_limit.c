@@ -49,7 +49,8 @@ FIXTURE_TEARDOWN(limit)
 
 struct sent {
 	long long ms; /* it took */
-	int over; /* receipts that say so */
+	int receipts;
+	int over; /* those that say so */
 	int failed;
 };
 
@@ -74,6 +75,7 @@ static int send(FIXTURE_DATA(limit) * self, unsigned int cls, struct sent *sent)
 		if (t_submit(&ring, 1) || !t_cqe_big(&ring, &cqe, big))
 			return -1;
 		sent->failed += cqe.res != sizeof(buf);
+		sent->receipts += !!big[1];
 		sent->over += big[1] >> IO_LOCALITY_RECEIPT_REASON ==
 			      IO_LOCALITY_REASON_OVER_LIMIT;
 	}
@@ -108,6 +110,64 @@ T_TEST_F(limit, of_a_user)
 	/* Of other classes there is no limit. */
 	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
 	EXPECT_EQ(0, sent.over);
+}
+
+/* Nothing is asked of each request of such a ring but whether it may come. */
+T_TEST_F(limit, without_receipts)
+{
+	static alignas(4096) char buf[4096];
+	struct io_locality_hint hint = t_hint();
+	long long before = counted("user"), ms;
+	struct t_ring ring;
+	int hinted;
+
+	/* So that more than one is admitted at a time. */
+	ASSERT_EQ(0, t_set(LIMITS "user_step_critical", "100"));
+	ASSERT_EQ(0, t_ring_init(&ring, 4, 0));
+	ASSERT_EQ(0, t_enable(&ring, &hint, NULL, 0));
+	t_trace_start(&self->trace);
+	ms = t_now_ms();
+	for (int i = 0; i < NR; i++) {
+		t_prep_rw(t_sqe(&ring), IORING_OP_READ, self->fd, buf,
+			  sizeof(buf), 0);
+		ASSERT_EQ(sizeof(buf), t_submit_res(&ring));
+	}
+	ms = t_now_ms() - ms;
+	T_OK(t_trace_load(&self->trace));
+	hinted = t_count(&self->trace, "cprov_complete", "class",
+			 IO_LOCALITY_CLASS_STEP_CRITICAL);
+	EXPECT_LE(1, hinted);
+	EXPECT_GE(100 * ms / 1000 + 12, hinted);
+	EXPECT_EQ(NR - hinted, counted("user") - before);
+}
+
+/* Ten are admitted at a time, and a ring has them whatever its default becomes. */
+T_TEST_F(limit, of_a_default_that_changes)
+{
+	static alignas(4096) char buf[4096];
+	const struct io_locality_hint other = t_hint();
+	const struct io_locality_slot slot = t_slot_of(&other);
+	struct io_locality_hint hint = t_hint();
+	struct io_uring_sqe *sqe;
+	struct t_ring ring;
+	long long before;
+
+	ASSERT_EQ(0, t_set(LIMITS "user_step_critical", "100"));
+	/* An account fills up in a tenth of a second. */
+	usleep(1000000);
+	before = counted("user");
+	ASSERT_EQ(0, t_ring_init(&ring, 4, 0));
+	ASSERT_EQ(0, t_enable(&ring, &hint, &slot, 1));
+	for (int i = 0; i < 8; i++) {
+		sqe = t_sqe(&ring);
+		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
+		/* A slot's hint of the same class takes from the same. */
+		t_sqe_slot(sqe, i % 2);
+		ASSERT_EQ(sizeof(buf), t_submit_res(&ring));
+		hint.flow_id++;
+		ASSERT_EQ(0, t_update(&ring, &hint, 0, NULL, 0));
+	}
+	EXPECT_EQ(0, counted("user") - before);
 }
 
 T_TEST_F(limit, of_what_is_steered)
@@ -145,6 +205,7 @@ T_TEST_F(limit, none)
 
 	for (unsigned int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
 		ASSERT_EQ(0, send(self, cls, &sent));
+		EXPECT_EQ(NR, sent.receipts);
 		EXPECT_EQ(0, sent.over);
 	}
 }
