@@ -412,7 +412,8 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 	if (ring->flags & IORING_SETUP_SQPOLL) {
 		/* Not the last, where a single interrupt of a drive is. */
 		m.sq_cpu = m.cpus[m.nr > 2];
-		must_do(t_ring_init_sqpoll(&m.ring, BATCH, m.sq_cpu), "ring");
+		must_do(t_ring_init_sqpoll(&m.ring, BATCH, m.sq_cpu, 0),
+			"ring");
 	} else {
 		must_do(t_ring_init(&m.ring, BATCH, ring->flags), "ring");
 	}

@@ -185,15 +185,11 @@ T_TEST_F(home, cpu_and_its_node)
 T_TEST_F(home, sq_thread)
 {
 	struct io_locality_hint hint;
-	struct io_uring_params p;
 	const struct t_event *event;
 	struct t_ring ring;
 
 	for (int i = 0; i < self->nr; i++) {
-		memset(&p, 0, sizeof(p));
-		p.flags = IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF;
-		p.sq_thread_cpu = self->cpus[i];
-		ASSERT_EQ(0, t_ring_init_params(&ring, 4, &p));
+		ASSERT_EQ(0, t_ring_init_sqpoll(&ring, 4, self->cpus[i], 0));
 		ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
 		for (int home = 0; home < self->nr; home++) {
 			hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,

@@ -103,14 +103,9 @@ static int start_sq_thread(FIXTURE_DATA(watch) * self, unsigned int idle_ms,
 			   bool hinted)
 {
 	const struct io_locality_hint hint = t_hint();
-	struct io_uring_params p = {
-		.flags = IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF,
-		.sq_thread_cpu = self->home,
-		.sq_thread_idle = idle_ms,
-	};
 	int ret;
 
-	ret = t_ring_init_params(&self->sq, 4, &p);
+	ret = t_ring_init_sqpoll(&self->sq, 4, self->home, idle_ms);
 	if (!ret && hinted)
 		ret = t_enable(&self->sq, &hint, NULL, 0);
 	/* It sleeps until there is something to do, here a no-op. */

@@ -113,7 +113,7 @@ static int ring_init(FIXTURE_DATA(leave) * self, struct t_ring *ring,
 	int ret;
 
 	ret = flags & IORING_SETUP_SQPOLL ?
-		      t_ring_init_sqpoll(ring, DEPTH, self->cpus[1]) :
+		      t_ring_init_sqpoll(ring, DEPTH, self->cpus[1], 0) :
 		      t_ring_init(ring, DEPTH, flags);
 	return ret ? ret : t_enable(ring, NULL, NULL, 0);
 }

@@ -46,7 +46,7 @@ FIXTURE_SETUP(message)
 	self->nr = t_cpus(self->cpus);
 	if (variant->flags & IORING_SETUP_SQPOLL) {
 		ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 4,
-						self->cpus[self->nr - 1]));
+						self->cpus[self->nr - 1], 0));
 	} else {
 		ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->flags));
 	}

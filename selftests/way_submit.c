@@ -111,7 +111,8 @@ FIXTURE_SETUP(submit)
 	self->sq_cpu = -1;
 	if (variant->flags & IORING_SETUP_SQPOLL) {
 		self->sq_cpu = self->cpus[self->nr - 1];
-		ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 8, self->sq_cpu));
+		ASSERT_EQ(0,
+			  t_ring_init_sqpoll(&self->ring, 8, self->sq_cpu, 0));
 	} else {
 		ASSERT_EQ(0, t_ring_init(&self->ring, 8, variant->flags));
 	}

@@ -137,8 +137,12 @@ struct t_ring {
 int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags);
 int t_ring_init_params(struct t_ring *ring, unsigned int entries,
 		       struct io_uring_params *p);
-/* With an SQ thread that stays on a CPU. */
-int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu);
+/*
+ * With an SQ thread that stays on a CPU, and sleeps after so long with nothing to
+ * do; 0: as the kernel has it.
+ */
+int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu,
+		       unsigned int idle_ms);
 /* A ring that another process has made. */
 int t_ring_map(struct t_ring *ring, int fd, const struct io_uring_params *p);
 void t_ring_exit(struct t_ring *ring);

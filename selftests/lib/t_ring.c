@@ -83,13 +83,15 @@ int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags)
 	return t_ring_init_params(ring, entries, &p);
 }
 
-int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu)
+int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu,
+		       unsigned int idle_ms)
 {
 	struct io_uring_params p;
 
 	memset(&p, 0, sizeof(p));
 	p.flags = IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF;
 	p.sq_thread_cpu = cpu;
+	p.sq_thread_idle = idle_ms;
 	return t_ring_init_params(ring, entries, &p);
 }
 
