@@ -125,12 +125,25 @@ sq_thread()
 	[[ $where == "$cpu" ]] || fail "the SQ thread may run on '$where', not on $cpu"
 }
 
+# first_far DISK: a CPU that shares no cache with the disk's interrupt.
+first_far()
+{
+	local cpu
+
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		[[ $(placement "$1" "$cpu") != far ]] || { echo "$cpu"; return; }
+	done
+}
+
 [[ ! -e $module ]] || insmod "$module"
 mkfs.ext4 -q "$files"
 mount "$files" /mnt
 mkdir "$samples"
 away=$((($(irq_cpu "$(basename "$(readlink -f "$files")")") + 1) % $(nproc)))
-elsewhere=$((($(irq_cpu "$(basename "$(readlink -f "$drive")")") + 1) % $(nproc)))
+# In no cache of the interrupt's: what shares one is completed where the interrupt is,
+# before an urgent read that goes home by another one.
+elsewhere=$(first_far "$(basename "$(readlink -f "$drive")")")
+[[ -n $elsewhere ]] || fail 'all CPUs share a cache with the interrupt'
 target=$samples
 try --label prepare --prepare --total 8M loader
 target=$drive
