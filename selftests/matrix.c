@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * matrix [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]: what each way to submit
- * costs, with hints and without, in lines of JSON.
+ * matrix [-t] [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]: what each way to
+ * submit costs, with hints and without, in lines of JSON.
  *
  * For each way, kind of ring and number of queues the same requests are made
  * without hints, at rq_affinity 0, 1 and 2, and with hints of each class, again
  * and again by turns. A line is one such run: where requests completed, how many
  * of them elsewhere than their CQE was made, and the wakeups, interrupts between
  * CPUs and context switches meanwhile. What to make of it is for the reader.
+ *
+ * With -t it is transfers of cache lines, which the coherence instrument counts
+ * between markers (Documentation/coherence.rst): nothing else is, as that would
+ * cost some. The instrument writes a line for each CPU of a run, in the order of
+ * ours, and the last of a run has its sums.
  *
  * Not a test: it fails only if it cannot measure.
  */
@@ -20,10 +25,17 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "../tools/coherence/marker.h"
 #include "t.h"
 
 #define MAX_CPUS 8
 #define BATCH 8
+/*
+ * Reads from each CPU before those whose transfers are counted: at least once round
+ * a queue of the drive, whose entries and requests are the last CPU's until then.
+ */
+#define WARM_UP 16
+#define REGION 0
 #define EVENTS                                                \
 	"block:block_rq_complete io_uring:io_uring_complete " \
 	"sched:sched_wakeup"
@@ -93,7 +105,7 @@ struct counts {
 
 struct run {
 	struct counts counts;
-	unsigned int reads, done, early, remote, far, wakeups;
+	unsigned int cpus, reads, done, early, remote, far, wakeups;
 	unsigned int per_cpu[T_MAX_CPUS];
 };
 
@@ -101,6 +113,7 @@ static struct {
 	unsigned int reads, repeats;
 	const char *only;
 	FILE *out;
+	bool transfers, between_markers;
 	int cpus[T_MAX_CPUS], nr, sq_cpu;
 	bool share_cache[T_MAX_CPUS][T_MAX_CPUS];
 	struct t_trace trace;
@@ -247,15 +260,18 @@ static void finish(unsigned int nr)
 
 	while (nr) {
 		must_do(t_submit(&m.ring, nr), "waiting");
-		for (; nr && t_cqe(&m.ring, &cqe); nr--)
+		for (; nr && t_cqe(&m.ring, &cqe); nr--) {
 			if (cqe.res != T_WAY_BYTES)
 				die(t_text("a request ended with %d", cqe.res));
+			if (m.between_markers)
+				coherence_unit(REGION);
+		}
 	}
 }
 
-/* The requests of one CPU; @to is the CPU that it moves to, if it does. */
+/* Requests of one CPU; @to is the CPU that it moves to, if it does. */
 static void go(const struct submitter *sub, const struct mode *mode, int from,
-	       int to, unsigned int *next)
+	       int to, unsigned int *next, unsigned int left)
 {
 	unsigned int batch = sub->batch ? sub->batch : 1;
 	struct io_locality_hint hint = { 0 };
@@ -263,7 +279,7 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 
 	if (sub->moves && mode->cls >= 0)
 		hint = t_hint_of(mode->cls, to, 1);
-	for (unsigned int left = m.reads; left;) {
+	while (left) {
 		unsigned int nr = left < batch ? left : batch;
 
 		for (unsigned int i = 0; i < nr; i++) {
@@ -305,6 +321,29 @@ static void set_affinity(const char *value)
 	memcpy(last, now, sizeof(last));
 }
 
+static void count_events(const struct submitter *sub, const struct mode *mode,
+			 int from, int to, unsigned int *next, struct run *run)
+{
+	tracing(true);
+	count(&run->counts, -1);
+	go(sub, mode, from, to, next, m.reads);
+	count(&run->counts, 1);
+	tracing(false);
+}
+
+static void count_transfers(const struct submitter *sub,
+			    const struct mode *mode, int from, int to,
+			    unsigned int *next)
+{
+	go(sub, mode, from, to, next, WARM_UP);
+	must_do(t_pin(from), "pinning");
+	m.between_markers = true;
+	coherence_begin(REGION);
+	go(sub, mode, from, to, next, m.reads);
+	coherence_end(REGION);
+	m.between_markers = false;
+}
+
 static void measure(const struct submitter *sub, const struct mode *mode,
 		    struct run *run)
 {
@@ -321,27 +360,44 @@ static void measure(const struct submitter *sub, const struct mode *mode,
 
 	first = t_way_next();
 	next = first;
-	t_trace_start(&m.trace);
-	tracing(false);
+	if (m.transfers) {
+		coherence_reset(REGION);
+	} else {
+		t_trace_start(&m.trace);
+		tracing(false);
+	}
 	for (int i = 0; i < m.nr; i++) {
-		int cpu = m.cpus[i];
+		int cpu = m.cpus[i], to = m.cpus[(i + 1) % m.nr];
 
 		/* A consumer that shares its CPU with an SQ thread has none. */
 		if (cpu == m.sq_cpu)
 			continue;
 		must_do(t_pin(cpu), "pinning");
-		tracing(true);
-		count(&run->counts, -1);
-		go(sub, mode, cpu, m.cpus[(i + 1) % m.nr], &next);
-		count(&run->counts, 1);
-		tracing(false);
+		if (m.transfers)
+			count_transfers(sub, mode, cpu, to, &next);
+		else
+			count_events(sub, mode, cpu, to, &next, run);
 		run->reads += m.reads;
+		run->cpus++;
 	}
 	while (t_way_next() < next)
 		;
-	look_up(run, first, sub->moves);
+	if (!m.transfers)
+		look_up(run, first, sub->moves);
 	if (mode->cls >= 0)
 		must_do(t_disable(&m.ring), "opting out");
+}
+
+static void print_events(const struct run *run)
+{
+	fprintf(m.out,
+		"\"counted\":\"events\",\"requests\":%u,\"early\":%u,\"remote\":%u,\"far\":%u,\"wakeups\":%u,\"ipis_call\":%lld,\"ipis_reschedule\":%lld,\"switches\":%lld,\"per_cpu\":[",
+		run->done, run->early, run->remote, run->far, run->wakeups,
+		run->counts.ipis_call, run->counts.ipis_reschedule,
+		run->counts.switches);
+	for (int i = 0; i < m.nr; i++)
+		fprintf(m.out, "%s%u", i ? "," : "", run->per_cpu[m.cpus[i]]);
+	fprintf(m.out, "]}\n");
 }
 
 static void print_run(const struct submitter *sub, const struct ring_kind *ring,
@@ -349,14 +405,14 @@ static void print_run(const struct submitter *sub, const struct ring_kind *ring,
 		      unsigned int repeat, const struct run *run)
 {
 	fprintf(m.out,
-		"{\"submitter\":\"%s\",\"ring\":\"%s\",\"queues\":\"%s\",\"mode\":\"%s\",\"repeat\":%u,\"reads\":%u,\"requests\":%u,\"early\":%u,\"remote\":%u,\"far\":%u,\"wakeups\":%u,\"ipis_call\":%lld,\"ipis_reschedule\":%lld,\"switches\":%lld,\"per_cpu\":[",
+		"{\"submitter\":\"%s\",\"ring\":\"%s\",\"queues\":\"%s\",\"mode\":\"%s\",\"repeat\":%u,\"reads\":%u,",
 		sub->name, ring->name, queue_names[queues], mode->name, repeat,
-		run->reads, run->done, run->early, run->remote, run->far,
-		run->wakeups, run->counts.ipis_call,
-		run->counts.ipis_reschedule, run->counts.switches);
-	for (int i = 0; i < m.nr; i++)
-		fprintf(m.out, "%s%u", i ? "," : "", run->per_cpu[m.cpus[i]]);
-	fprintf(m.out, "]}\n");
+		run->reads);
+	if (m.transfers)
+		fprintf(m.out, "\"counted\":\"transfers\",\"cpus\":%u}\n",
+			run->cpus);
+	else
+		print_events(run);
 	fflush(m.out);
 }
 
@@ -421,8 +477,9 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 		"registering");
 	must_do(t_register(&m.ring, IORING_REGISTER_FILES, &m.direct, 1),
 		"registering");
-	must(t_trace_filter(&m.trace, "block:block_rq_complete", "dev == %llu",
-			    m.dev.dev));
+	if (!m.transfers)
+		must(t_trace_filter(&m.trace, "block:block_rq_complete",
+				    "dev == %llu", m.dev.dev));
 }
 
 static void close_all(void)
@@ -443,7 +500,8 @@ static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 		if (!is_cell(sub, ring, queues))
 			continue;
 		/* The first makes workers, and fills caches. */
-		measure(sub, &modes[0], &run);
+		if (!m.transfers)
+			measure(sub, &modes[0], &run);
 		for (unsigned int r = 0; r < m.repeats; r++) {
 			for (size_t i = 0; i < T_ARRAY_SIZE(modes); i++) {
 				if (!modes[i].always && !sub->all_classes)
@@ -457,13 +515,34 @@ static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 	close_all();
 }
 
+static void open_trace(void)
+{
+	must(t_trace_open(&m.trace, EVENTS));
+	must(t_trace_filter(&m.trace, "sched:sched_wakeup",
+			    "comm ~ \"matrix*\" || comm ~ \"iou-*\""));
+}
+
+/* So that who pays for a transfer can be named. */
+static void say_where_the_policy_is(void)
+{
+	char text[64];
+
+	must_do(t_read(text, sizeof(text),
+		       "/sys/module/completion_provenance/sections/.text"),
+		"the policy's address");
+	fprintf(m.out, "{\"module\":{\"text\":\"%s\"}}\n", text);
+}
+
 static void options(int argc, char **argv)
 {
 	int opt;
 
 	m.out = stdout;
-	while ((opt = getopt(argc, argv, "n:r:s:o:")) != -1) {
+	while ((opt = getopt(argc, argv, "tn:r:s:o:")) != -1) {
 		switch (opt) {
+		case 't':
+			m.transfers = true;
+			break;
 		case 'n':
 			m.reads = atoi(optarg);
 			break;
@@ -477,7 +556,7 @@ static void options(int argc, char **argv)
 			m.out = fopen(optarg, "we");
 			break;
 		default:
-			die("matrix [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]");
+			die("matrix [-t] [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]");
 		}
 	}
 	if (!m.out || !m.reads || m.reads > 512 || !m.repeats)
@@ -498,9 +577,10 @@ int main(int argc, char **argv)
 		for (int b = 0; b < m.nr; b++)
 			m.share_cache[m.cpus[a]][m.cpus[b]] =
 				t_share_cache(m.cpus[a], m.cpus[b]);
-	must(t_trace_open(&m.trace, EVENTS));
-	must(t_trace_filter(&m.trace, "sched:sched_wakeup",
-			    "comm ~ \"matrix*\" || comm ~ \"iou-*\""));
+	if (m.transfers)
+		say_where_the_policy_is();
+	else
+		open_trace();
 	for (size_t r = 0; r < T_ARRAY_SIZE(rings); r++)
 		for (int q = T_ONE_QUEUE; q <= T_DRIVE; q++) {
 			bool any = false;

@@ -5,7 +5,11 @@
 #
 # TOPOLOGIES names the guests' machines, MATRIX_READS is how many reads there are
 # from each CPU in a run (8), MATRIX_REPEATS how many runs (5), MATRIX_SUBMITTER
-# the only way to submit, if it is to be one.
+# the only way to submit, if it is to be one. Transfers of cache lines are counted in
+# a guest of their own, of MATRIX_TRANSFER_READS from each CPU (32; 0: they are not);
+# MATRIX_TOP of the instructions and lines that pay most are kept of each run (8).
+# PATCHED_KDIR names a kernel build tree to use as it is, instead of building one, and
+# MATRIX_MODULE another source of the module.
 #
 # Exit status: 0 each loss is one of tools/matrix/losses; 1 not so; 2 the host is
 # at fault.
@@ -25,6 +29,7 @@ cd "$CPROV_TOP"
 dir=$CPROV_TOP/build/matrix
 list=$tools/matrix/losses
 read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc few-queues}"
+transfer_reads=${MATRIX_TRANSFER_READS:-32}
 
 # A drive that takes a millisecond: the consumer is asleep when a read is done, on
 # any host. Otherwise wakeups would tell how fast the host is.
@@ -38,21 +43,55 @@ slow_drive()
 		--qemu -device --qemu "nvme,serial=slow,drive=slow,max_ioqpairs=$queues"
 }
 
+# guest NAME TOPOLOGY OUT BOOT-OPTION... -- MATRIX-OPTION...
+guest()
+{
+	local name=$1 topology=$2 out=$3
+	local -a options=()
+	shift 3
+
+	while [[ $1 != -- ]]; do options+=("$1"); shift; done
+	shift
+	mapfile -t -O "${#options[@]}" options < <(slow_drive "$topology")
+	: >"$out"
+	"$tools/vm/boot.sh" --name "matrix-$name" --kernel "$patched" --topology "$topology" \
+		--add "$guest_dir/selftests/matrix:/usr/bin/matrix" \
+		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
+		--out "$out" "${options[@]}" -- \
+		env CPROV_KO=/lib/cprov/completion_provenance.ko \
+		CPROV_SCRATCH_DEV=/dev/disk/by-serial/slow \
+		matrix "$@" ${MATRIX_SUBMITTER:+-s "$MATRIX_SUBMITTER"} -o /dev/virtio-ports/cprov.out
+}
+
+count_events()
+{
+	guest "$1" "$1" "$dir/$1.lines" --timeout "${GUEST_TIMEOUT:-600}" -- \
+		-n "${MATRIX_READS:-8}" -r "${MATRIX_REPEATS:-5}"
+}
+
+# A short queue, so that a few reads go round it: see WARM_UP in selftests/matrix.c.
+count_transfers()
+{
+	local counted=$dir/$1.counted
+
+	guest "$1-transfers" "$1" "$dir/$1.said" --timeout "${GUEST_TIMEOUT:-3600}" \
+		--plugin "$guest_dir/coherence.so,out=$counted,top=${MATRIX_TOP:-8}" \
+		--append nvme.io_queue_depth=16 -- \
+		-t -n "$transfer_reads" -r "${MATRIX_REPEATS:-5}"
+	jq -n -c -f "$tools/matrix/transfers.jq" --slurpfile said "$dir/$1.said" \
+		--slurpfile counted <(jq -c 'del(.pcs, .lines)' "$counted") >"$dir/$1.transfers" ||
+		die "what the instrument counted is not what was to be counted" "$counted"
+}
+
 measure()
 {
 	local topology=$1
-	local -a drive
 
-	mapfile -t drive < <(slow_drive "$topology")
-	: >"$dir/$topology.lines"
-	"$tools/vm/boot.sh" --name "matrix-$topology" --kernel "$patched" --topology "$topology" \
-		--add "$guest_dir/selftests/matrix:/usr/bin/matrix" \
-		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
-		--out "$dir/$topology.lines" --timeout "${GUEST_TIMEOUT:-600}" "${drive[@]}" -- \
-		env CPROV_KO=/lib/cprov/completion_provenance.ko \
-		CPROV_SCRATCH_DEV=/dev/disk/by-serial/slow \
-		matrix -n "${MATRIX_READS:-8}" -r "${MATRIX_REPEATS:-5}" ${MATRIX_SUBMITTER:+-s "$MATRIX_SUBMITTER"} -o /dev/virtio-ports/cprov.out
-	jq -n --arg name "$topology" -f "$tools/matrix/cells.jq" "$dir/$topology.lines" |
+	count_events "$topology"
+	: >"$dir/$topology.transfers"
+	((transfer_reads == 0)) || count_transfers "$topology"
+	jq -n --arg name "$topology" --slurpfile transfers "$dir/$topology.transfers" \
+		-f "$tools/matrix/cells.jq" "$dir/$topology.lines" |
 		jq -L "$tools/common" --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq" \
 			>"$dir/$topology.json"
 }
@@ -61,14 +100,17 @@ write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
-		'{schema: 1, command: "make matrix"} + $run + {$qemu, topologies: [inputs]}' \
+		'{schema: 2, command: "make matrix"} + $run + {$qemu, topologies: [inputs]}' \
 		"${topologies[@]/%/.json}" >report.json
 }
 
 mkdir -p "$dir"
 read_reasons "$list" Documentation/matrix.rst metric class ring submitter queues >"$dir/losses.json"
-patched=$("$tools/vm/kernel.sh" build --variant patched)
+patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
+# shellcheck disable=SC2034 # guest.sh's
+guest_module=${MATRIX_MODULE:-}
 guest_build "$patched"
+((transfer_reads == 0)) || make -s -C "$tools/coherence" OUT="$guest_dir"
 for topology in "${topologies[@]}"; do
 	measure "$topology"
 done

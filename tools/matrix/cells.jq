@@ -1,6 +1,8 @@
 # The lines of selftests/matrix, of one topology, to cells.
 #
-#   jq -n -f cells.jq --arg name TOPOLOGY LINES
+#   jq -n -f cells.jq --arg name TOPOLOGY --slurpfile transfers TRANSFERS LINES
+#
+# TRANSFERS is what transfers.jq makes, or empty if they were not counted.
 #
 # A cell has what its ways to complete came to: "0", "1" and "2" are without hints
 # at that rq_affinity, "hinted" is with one. Repeats are summed up where that means
@@ -8,6 +10,13 @@
 # the median and both ends.
 
 def spread: sort | { min: .[0], median: .[length / 2 | floor], max: .[-1] };
+
+def way: [.submitter, .ring, .queues, .mode];
+
+# How many per read, of all repeats of one way to complete.
+def transfers: way as $way | [$transfers[] | select(way == $way)]
+	| if . == [] then null
+	  else { repeats: length, reads: (map(.reads) | add) } + (map(.transfers) | spread) end;
 
 def sums: {
 	repeats: length,
@@ -19,9 +28,10 @@ def sums: {
 	wakeups: (map(.wakeups) | spread),
 	events: (map(.ipis_call + .ipis_reschedule + .wakeups) | spread),
 	switches: (map(.switches) | spread),
+	transfers: (first | transfers),
 	completions_per_cpu: (map(.per_cpu) | transpose | map(add)),
-	errors: (map(select(.requests != .reads)
-		| "\(.requests) requests for \(.reads) reads") | unique)
+	errors: ([(.[] | select(.requests != .reads) | "\(.requests) requests for \(.reads) reads"),
+		(first | select($transfers != [] and transfers == null) | "no transfers were counted")] | unique)
 } | .remote_ratio = .remote / (.reads - .early);
 
 {

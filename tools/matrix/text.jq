@@ -4,16 +4,20 @@ def pad($n): tostring | (" " * ([$n - length, 0] | max)) + .;
 def rpad($n): tostring | . + (" " * ([$n - length, 0] | max));
 def ratio: . * 100 | round / 100 | pad(6);
 def three($key): [.stock[] | .[$key].median | pad(5)] | join("") ;
+def short: if . == null then "-" elif . < 100 then . * 10 | round / 10 else round end | pad(6);
+def transfers: [.stock[], .hinted | .transfers.median? | short] | join("");
 
 .topologies[]
 | "",
-  "\(.name): reads per run: \([.cells[] | .hinted.reads / .hinted.repeats] | unique | join(" or ")), medians of \(.cells[0].hinted.repeats)",
+  "\(.name): reads per run: \([.cells[] | .hinted.reads / .hinted.repeats] | unique | join(" or ")), medians of \(.cells[0].hinted.repeats)"
+    + (.cells[0].hinted.transfers // {} | if .repeats then "; transfers per read: medians of \(.repeats), of \(.reads / .repeats) reads" else "" end),
   ("submitter" | rpad(10)) + ("ring" | rpad(9)) + ("queues" | rpad(9)) + ("class" | rpad(14))
-	+ "remote ratio            wakeups + IPIs        context switches     loses",
-  ("" | rpad(42)) + "stock 0    1     2  hint  stock 0  1    2 hint  stock 0  1    2 hint",
+	+ "remote ratio            wakeups + IPIs        context switches     transfers per read        loses",
+  ("" | rpad(42)) + "stock 0    1     2  hint  stock 0  1    2 hint  stock 0  1    2 hint  stock 0     1     2  hint",
   (.cells[]
    | (.submitter | rpad(10)) + (.ring | rpad(9)) + (.queues | rpad(9)) + (.class | rpad(14))
      + ([.stock[], .hinted | .remote_ratio | ratio] | join(""))
      + "  " + three("events") + (.hinted.events.median | pad(5))
      + "  " + three("switches") + (.hinted.switches.median | pad(5))
+     + "  " + transfers
      + "  " + (.losses | map("\(.metric): \(.reason // "NOT LISTED")") | join(", ")))
