@@ -234,8 +234,9 @@ static void look_up(struct run *run, unsigned int first, bool moves)
 
 /* ---- one run ---- */
 
-static int prepare(const struct submitter *sub, unsigned int place,
-		   unsigned int nr, const struct io_locality_hint *hint)
+static struct io_uring_sqe *prepare(const struct submitter *sub,
+				    unsigned int place, unsigned int nr,
+				    const struct io_locality_hint *hint)
 {
 	struct io_uring_sqe *sqe = t_sqe(&m.ring);
 	char *at = buf + place * T_WAY_BYTES;
@@ -251,7 +252,7 @@ static int prepare(const struct submitter *sub, unsigned int place,
 	sqe->user_data = nr;
 	if (hint)
 		t_sqe_hint(sqe, hint);
-	return 0;
+	return sqe;
 }
 
 static void finish(unsigned int nr)
@@ -453,6 +454,8 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 {
 	struct iovec all = { buf, sizeof(buf) };
 
+	/* So has an SQ thread, and what that makes. */
+	must_do(t_unpin(), "running anywhere");
 	must(open_dev(ring, queues));
 	t_queue_set(&m.dev, "scheduler", "none");
 	/* Comes back at the end, however often it is set until then. */
@@ -489,6 +492,18 @@ static void close_all(void)
 	close(m.cached);
 }
 
+/*
+ * A worker has the affinity that the task has when it is made. Pinned, it would be
+ * left on the CPU that was measured first.
+ */
+static void make_worker(const struct submitter *sub)
+{
+	must_do(t_unpin(), "running anywhere");
+	prepare(sub, 0, t_way_next(), NULL)->flags |= IOSQE_ASYNC;
+	must_do(t_submit(&m.ring, 0), "submitting");
+	finish(1);
+}
+
 static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 {
 	struct run run;
@@ -499,7 +514,9 @@ static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 
 		if (!is_cell(sub, ring, queues))
 			continue;
-		/* The first makes workers, and fills caches. */
+		if (!(ring->flags & IORING_SETUP_IOPOLL))
+			make_worker(sub);
+		/* The first fills caches. */
 		if (!m.transfers)
 			measure(sub, &modes[0], &run);
 		for (unsigned int r = 0; r < m.repeats; r++) {
