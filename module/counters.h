@@ -14,8 +14,8 @@
 
 /**
  * enum cprov_kind - what was decided
- * @CPROV_KIND_QUEUE: Whose hardware queue a request uses, or where a driver's
- *	worker handles it.
+ * @CPROV_KIND_QUEUE: Whose hardware queue a request uses, where a driver's
+ *	worker handles it, or where io_uring's issues it.
  * @CPROV_KIND_COMPLETE: Where it completes.
  * @CPROV_NR_KINDS: Number of kinds.
  */

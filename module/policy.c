@@ -187,14 +187,14 @@ static bool cprov_worth_binding(const struct completion_provenance *prov,
 }
 
 /**
- * cprov_choose_worker - choose the CPU that a driver's worker handles a request on
+ * cprov_choose_worker - choose the CPU that a worker handles a request on
  * @prov: the request
- * @env: where its driver has got it
+ * @env: where its driver, or io_uring, has got it
  * @sit: the facts; only &cprov_config.bind_classes and &cprov_situation.now_ns are
  *	looked at
  * @chosen: what cprov_choose_queue() chose
  * @take: takes one of the workers that a CPU has room for, or says that there is
- *	none; called at most once, and only if that worker is then used
+ *	none; called at most once, and only if that worker is then wanted
  *
  * A worker that is bound to the home CPU runs when nobody else does. That is soon
  * if the consumer waits for the request, and not so if it computes, or polls,

@@ -124,6 +124,58 @@ T_TEST_F(urgent, no_wait_begins_while_it_is_there)
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
+/* How many requests of the device have completed since the trace was started.
+ */
+static size_t nr_done(struct __test_metadata *_metadata, struct t_trace *trace)
+{
+	T_OK(t_trace_load(trace));
+	return t_count(trace, "block_rq_complete", NULL, 0);
+}
+
+/*
+ * Those that the task finds together are run by class, each in its order,
+ * though the device is done with them in the order that they were submitted in.
+ * On a ring that has not opted in that is their order, too.
+ */
+T_TEST_F(urgent, goes_first)
+{
+	static const unsigned int classes[] = {
+		IO_LOCALITY_CLASS_THROUGHPUT,	 IO_LOCALITY_CLASS_PREFETCH,
+		IO_LOCALITY_CLASS_STEP_CRITICAL, IO_LOCALITY_CLASS_LATENCY,
+		IO_LOCALITY_CLASS_STEP_CRITICAL, IO_LOCALITY_CLASS_THROUGHPUT,
+	};
+	static const unsigned int orders[2][T_ARRAY_SIZE(classes)] = {
+		{ 0, 1, 2, 3, 4, 5 },
+		{ 2, 4, 0, 1, 3, 5 },
+	};
+	struct t_trace trace;
+	struct io_uring_cqe cqe;
+
+	T_OR_SKIP(t_trace_open_dev(&trace, "block:block_rq_complete",
+				   &self->b.dev));
+	for (int opted_in = 1; opted_in >= 0; opted_in--) {
+		if (!opted_in) {
+			ASSERT_EQ(0, t_disable(&self->b.ring));
+			ASSERT_EQ(0, t_enable(&self->b.ring, NULL, NULL, 0));
+		}
+		t_trace_start(&trace);
+		for (size_t i = 0; i < T_ARRAY_SIZE(classes); i++) {
+			t_batch_queue(&self->b, self->b.fd, classes[i], 0, 0)
+				->user_data = i;
+			ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+			while (nr_done(_metadata, &trace) <= i)
+				;
+		}
+		ASSERT_EQ(0, t_wait_ms(&self->b.ring, T_ARRAY_SIZE(classes),
+				       NEVER));
+		for (size_t i = 0; i < T_ARRAY_SIZE(classes); i++) {
+			ASSERT_TRUE(t_cqe(&self->b.ring, &cqe));
+			EXPECT_EQ((int)sizeof(t_batch_buf), cqe.res);
+			EXPECT_EQ(orders[opted_in][i], cqe.user_data);
+		}
+	}
+}
+
 T_TEST_F(urgent, an_error_is_urgent_too)
 {
 	struct io_uring_cqe cqe;

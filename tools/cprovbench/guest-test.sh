@@ -125,13 +125,13 @@ sq_thread()
 	[[ $where == "$cpu" ]] || fail "the SQ thread may run on '$where', not on $cpu"
 }
 
-# first_far DISK: a CPU that shares no cache with the disk's interrupt.
-first_far()
+# first_cpu PLACEMENT DISK
+first_cpu()
 {
 	local cpu
 
 	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		[[ $(placement "$1" "$cpu") != far ]] || { echo "$cpu"; return; }
+		[[ $(placement "$2" "$cpu") != "$1" ]] || { echo "$cpu"; return; }
 	done
 }
 
@@ -140,10 +140,10 @@ mkfs.ext4 -q "$files"
 mount "$files" /mnt
 mkdir "$samples"
 away=$((($(irq_cpu "$(basename "$(readlink -f "$files")")") + 1) % $(nproc)))
-# In no cache of the interrupt's: what shares one is completed where the interrupt is,
-# before an urgent read that goes home by another one.
-elsewhere=$(first_far "$(basename "$(readlink -f "$drive")")")
-[[ -n $elsewhere ]] || fail 'all CPUs share a cache with the interrupt'
+disk=$(basename "$(readlink -f "$drive")")
+elsewhere=$(first_cpu far "$disk")
+near=$(first_cpu near "$disk")
+[[ -n $elsewhere && -n $near ]] || fail 'no CPU is near the interrupt, or all are'
 target=$samples
 try --label prepare --prepare --total 8M loader
 target=$drive
@@ -158,6 +158,9 @@ for hints in off auto; do
 	for ring in default coop defer sqpoll passthrough; do
 		try --label "$hints" --hints "$hints" --ring "$ring" --cpus "$elsewhere" --wait 8 --ios 600 mixed
 	done
+	# What is near is completed where the interrupt is, and an urgent read that goes home by
+	# another one is later: only a ring that puts it first has it first.
+	try --label "$hints" --hints "$hints" --ring defer --cpus "$near" --wait 8 --ios 600 mixed
 	try --label "$hints" --hints "$hints" --ring pread --threads 4 chase
 	for ring in default coop defer sqpoll passthrough libaio; do
 		try_threads "$hints" "$ring"

@@ -61,11 +61,12 @@
  * in with IO_LOCALITY_F_BOUNDED_BATCH. Its class then also says what a completion
  * does to a task that waits in io_uring_enter(2) for several: a
  * STEP_CRITICAL one ends the wait, whatever min_complete was, and no wait begins
- * while its CQE is in the ring. A PREFETCH one counts, but does not wake the task
- * while a request of another class, with a hint, is in flight. One of any other
- * class may be batched as ever, but with IO_LOCALITY_BOUNDED_BATCH in its hint no
- * longer than its budget, counted from the start of the wait: past the least
- * budget in flight, any completion ends the wait.
+ * while its CQE is in the ring. Of the reads, writes and commands that the task
+ * finds completed together, its CQE comes first. A PREFETCH one counts, but does
+ * not wake the task while a request of another class, with a hint, is in flight.
+ * One of any other class may be batched as ever, but with IO_LOCALITY_BOUNDED_BATCH
+ * in its hint no longer than its budget, counted from the start of the wait: past
+ * the least budget in flight, any completion ends the wait.
  *
  * LIMITS
  *

@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where a worker of io_uring issues a request: on the CPU of the task that
+ * waits for it, if that is home and has time for it; else wherever the
+ * scheduler wakes it. The decision is one of kind queue, without a device.
+ */
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "t_harness.h"
+
+/* CPROV_WORKERS_PER_IDLE of the policy. */
+#define PER_IDLE 32
+#define SHOTS 16
+#define WOKEN "sched_wakeup"
+#define EVENTS T_SHOT_EVENTS " sched:" WOKEN
+
+FIXTURE(async)
+{
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev dev;
+	int cpus[T_MAX_CPUS], nr;
+	int fd;
+};
+
+FIXTURE_VARIANT(async)
+{
+	unsigned int flags;
+};
+
+T_VARIANT(async, ring, .flags = 0);
+T_VARIANT(async, coop, .flags = IORING_SETUP_COOP_TASKRUN);
+T_VARIANT(async, defer,
+	  .flags = IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER);
+
+/* The first request makes the worker, and is nobody's to wake. */
+FIXTURE_SETUP(async)
+{
+	struct t_shot first = { .hint = t_hint(),
+				.submit_cpu = -1,
+				.sqe_flags = IOSQE_ASYNC };
+
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
+	T_OK(t_null_blk(&self->dev, ""));
+	T_OK(t_trace_open(&self->trace, EVENTS));
+	T_OK(t_trace_filter(&self->trace, "sched:" WOKEN,
+			    "comm ~ \"iou-wrk*\""));
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, t_ring_init(&self->ring, PER_IDLE, variant->flags));
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	self->nr = t_cpus(self->cpus);
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &first, 1));
+}
+
+FIXTURE_TEARDOWN(async)
+{
+	t_undo_all();
+}
+
+static struct t_shot async_shot(unsigned int cls, int home, int submit_cpu)
+{
+	return (struct t_shot){
+		.hint = t_hint_of(cls, home, 0),
+		.submit_cpu = submit_cpu,
+		.sqe_flags = IOSQE_ASYNC,
+	};
+}
+
+/* Where the worker was that issued the request; -1: nowhere. */
+static int worker_cpu(const FIXTURE_DATA(async) * self,
+		      const struct t_shot *shot)
+{
+	const struct t_event *event = t_find(&self->trace, "cprov_complete",
+					     "flow_id", shot->hint.flow_id);
+
+	return event ? t_field(event, "submit_cpu", -1) : -1;
+}
+
+/* How often it was asked where to wake a worker. */
+static size_t nr_asked(const FIXTURE_DATA(async) * self)
+{
+	return t_count(&self->trace, "cprov_queue", "dev", 0);
+}
+
+/* How many of the shots a worker issued where they were submitted. */
+static unsigned int nr_here(const FIXTURE_DATA(async) * self,
+			    const struct t_shot *shots, size_t nr)
+{
+	unsigned int here = 0;
+
+	for (size_t i = 0; i < nr; i++)
+		here += worker_cpu(self, &shots[i]) == shots[i].submit_cpu;
+	return here;
+}
+
+/*
+ * From each CPU by turns, so that the worker slept on another one. There it is
+ * sometimes still about to fall asleep, and nobody to be woken.
+ */
+T_TEST_F(async, at_home)
+{
+	struct t_shot shots[SHOTS];
+	unsigned int here;
+
+	for (int i = 0; i < SHOTS; i++) {
+		const int cpu = self->cpus[i % self->nr];
+
+		shots[i] = async_shot(i / self->nr % 2 ?
+					      IO_LOCALITY_CLASS_LATENCY :
+					      IO_LOCALITY_CLASS_STEP_CRITICAL,
+				      i % 3 ? cpu : -1, cpu);
+	}
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, SHOTS));
+	for (int i = 0; i < SHOTS; i++) {
+		EXPECT_EQ(4096, shots[i].res);
+		if (shots[i].queue_reason >= 0)
+			T_EXPECT_EQ(T_AT_HOME, shots[i].queue_reason, "%s",
+				    t_reason_name(shots[i].queue_reason));
+		/* If it was issued elsewhere, its cache may be home enough. */
+		if (shots[i].hint.io_class == IO_LOCALITY_CLASS_STEP_CRITICAL)
+			EXPECT_EQ(shots[i].submit_cpu, shots[i].done_cpu);
+	}
+	here = nr_here(self, shots, SHOTS);
+	TH_LOG("%u of %u", here, SHOTS);
+	EXPECT_LE(SHOTS / 2, here);
+}
+
+/* Its task may compute on, so its CPU is not the worker's. */
+T_TEST_F(async, elsewhere_if_its_class_does_not_wait)
+{
+	struct t_shot shots[SHOTS];
+
+	for (int i = 0; i < SHOTS; i++)
+		shots[i] = async_shot(i % 2 ? IO_LOCALITY_CLASS_THROUGHPUT :
+					      IO_LOCALITY_CLASS_PREFETCH,
+				      -1, self->cpus[i % self->nr]);
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, SHOTS));
+	EXPECT_LE(1, nr_asked(self));
+	EXPECT_EQ(nr_asked(self), t_count(&self->trace, "cprov_queue", "reason",
+					  T_SHARED_CACHE));
+	EXPECT_GT(SHOTS / 2, nr_here(self, shots, SHOTS));
+}
+
+/* The worker can be woken here and not there. The completion comes home. */
+T_TEST_F(async, unasked_if_home_is_another)
+{
+	struct t_shot shot = async_shot(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					self->cpus[1], self->cpus[0]);
+
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+	EXPECT_EQ(0, nr_asked(self));
+	EXPECT_EQ(self->cpus[1], shot.done_cpu);
+}
+
+/* What no worker issues wakes none. */
+T_TEST_F(async, unasked_if_issued_at_once)
+{
+	struct t_shot shot =
+		async_shot(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, self->cpus[0]);
+
+	shot.sqe_flags = 0;
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+	EXPECT_EQ(0, nr_asked(self));
+}
+
+static void prep_read(FIXTURE_DATA(async) * self)
+{
+	static alignas(4096) char buf[4096];
+	static struct io_locality_hint hint;
+	struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+	hint = t_hint();
+	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
+	sqe->flags = IOSQE_ASYNC;
+	t_sqe_hint(sqe, &hint);
+}
+
+/* It leaves its CPU no idle time, and would wait for the worker to get some. */
+T_TEST_F(async, elsewhere_for_who_polls)
+{
+	struct io_uring_cqe cqe;
+
+	if (variant->flags & IORING_SETUP_DEFER_TASKRUN)
+		T_SKIP("what is polled for there is not there");
+	ASSERT_EQ(0, t_pin(self->cpus[1]));
+	t_trace_start(&self->trace);
+	for (int i = 0; i < 4 * PER_IDLE; i++) {
+		prep_read(self);
+		ASSERT_EQ(0, t_submit(&self->ring, 0));
+		while (!t_cqe(&self->ring, &cqe))
+			sched_getcpu();
+		ASSERT_EQ(4096, cqe.res);
+	}
+	T_OK(t_trace_load(&self->trace));
+	/* What it was given when it was idle last, and may be once more meanwhile. */
+	EXPECT_LE(2 * PER_IDLE, t_count(&self->trace, "cprov_queue", "reason",
+					T_SHARED_CACHE));
+}
+
+/* How many workers were woken. */
+static unsigned int nr_woken(const FIXTURE_DATA(async) * self)
+{
+	long long pids[SHOTS];
+	unsigned int nr = 0, j;
+
+	for (size_t i = 0; i < self->trace.nr && nr < SHOTS; i++) {
+		const struct t_event *event = &self->trace.events[i];
+
+		if (strcmp(event->name, WOKEN))
+			continue;
+		pids[nr] = t_field(event, "pid", -1);
+		for (j = 0; pids[j] != pids[nr]; j++)
+			;
+		nr += j == nr;
+	}
+	return nr;
+}
+
+/* As many reads, submitted so many at a time. */
+static void read_shots(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(async) * self, int together)
+{
+	struct io_uring_cqe cqe;
+
+	t_trace_start(&self->trace);
+	for (int i = 0; i < SHOTS; i++) {
+		prep_read(self);
+		if ((i + 1) % together == 0)
+			ASSERT_EQ(0, t_submit(&self->ring, 0));
+	}
+	ASSERT_EQ(0, t_wait_ms(&self->ring, SHOTS, T_TIMEOUT * 1000));
+	for (int i = 0; i < SHOTS; i++) {
+		ASSERT_TRUE(t_cqe(&self->ring, &cqe));
+		ASSERT_EQ(4096, cqe.res);
+	}
+	T_OK(t_trace_load(&self->trace));
+}
+
+/*
+ * What the task hands over before it sleeps does not wait with the first, but has a
+ * worker elsewhere; there is one after the first time. The task mostly runs on, as
+ * the worker is less important.
+ */
+T_TEST_F(async, others_do_not_wait_with_it)
+{
+	ASSERT_EQ(0, t_pin(self->cpus[1]));
+	ASSERT_EQ(0, setpriority(PRIO_PROCESS, 0, -20));
+	for (int i = 0; i < 10 && (!i || nr_woken(self) < 2); i++)
+		read_shots(_metadata, self, 1);
+	TH_LOG("%u woken, asked for %zu of %u", nr_woken(self), nr_asked(self),
+	       SHOTS);
+	EXPECT_LE(1, nr_asked(self));
+	EXPECT_LE(2, nr_woken(self));
+}
+
+/* It is for several CPUs, and for workers that start at once. */
+T_TEST_F(async, unasked_of_a_batch)
+{
+	ASSERT_EQ(0, t_pin(self->cpus[1]));
+	read_shots(_metadata, self, SHOTS);
+	EXPECT_EQ(0, nr_asked(self));
+}
+
+/* A ring whose requests nobody sleeps for. */
+static void unasked(struct __test_metadata *_metadata,
+		    FIXTURE_DATA(async) * self)
+{
+	struct t_shot shot =
+		async_shot(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, -1);
+
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+	EXPECT_EQ(4096, shot.res);
+	EXPECT_EQ(0, nr_asked(self));
+}
+
+T_TEST_F(async, unasked_of_an_sq_thread)
+{
+	t_ring_exit(&self->ring);
+	ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 4, self->cpus[0], 0));
+	unasked(_metadata, self);
+}
+
+T_TEST_F(async, unasked_of_a_polled_ring)
+{
+	struct t_dev polled;
+
+	T_OK(t_null_blk(&polled, "poll_queues=1"));
+	self->fd = t_dev_open(&polled, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	t_ring_exit(&self->ring);
+	ASSERT_EQ(0, t_ring_init(&self->ring, 4, IORING_SETUP_IOPOLL));
+	unasked(_metadata, self);
+}
+
+TEST_HARNESS_MAIN
