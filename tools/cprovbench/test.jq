@@ -42,8 +42,9 @@ def takes_hints: IN("default", "coop", "defer", "sqpoll", "passthrough");
    (select(.wait == 8 and ((.hints and .ring == "defer") | not)) | .phases[0]
     | select(.fewest < 8) | "\($name): waited for 8 and went on with \(.fewest)"),
    # What is urgent is completed by the interrupt, and what is not after it, which a drive
-   # that is faster than the consumer makes seen.
-   (select(.emulated and .wait == 8) | .phases[0]
+   # that is faster than the consumer makes seen. An SQ thread that spins takes all as it
+   # comes, without interrupt.
+   (select(.emulated and .wait == 8 and ((.hints and .ring == "sqpoll") | not)) | .phases[0]
     | [.flows[:2][] | .ahead / .ios] as [$urgent, $bulk]
     | select(($urgent < $bulk / 2) != $r.hints) | "\($name): found behind \($urgent) others, bulk reads behind \($bulk)"),
    (select(.workload != "mixed") | select(.phases[] | .sleeps or (.flows[] | .ahead or .behind)) | "\($name): has what is mixed\u0027s"),
