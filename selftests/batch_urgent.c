@@ -125,8 +125,7 @@ T_TEST_F(urgent, no_wait_begins_while_it_is_there)
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
-/* How many requests of the device have completed since the trace was started.
- */
+/* How many requests the device has completed since the trace was started. */
 static size_t nr_done(struct __test_metadata *_metadata, struct t_trace *trace)
 {
 	T_OK(t_trace_load(trace));
