@@ -41,16 +41,15 @@ checkpatch_ignore()
 # checkpatch OPTION... -- FILE...
 checkpatch()
 {
-	local file status=0
+	local file
 	local -a options=()
 
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
 	for file; do
-		perl "$tree/scripts/checkpatch.pl" --root "$tree" --strict --quiet --terse --show-types \
-			--ignore "$(checkpatch_ignore "$file")NONE" "${options[@]}" "$file" || status=1
-	done
-	return $status
+		printf '%s\0' "$(checkpatch_ignore "$file")NONE" "$file"
+	done | xargs -0 -n 2 -P "$(nproc)" perl "$tree/scripts/checkpatch.pl" --root "$tree" \
+		--strict --quiet --terse --show-types "${options[@]}" --ignore
 }
 
 checkpatch_patches()

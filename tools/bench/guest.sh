@@ -19,14 +19,10 @@ baseline=stock usual=1
 # All that are measured, in their order. The instrument has 64, so they come round.
 region=0
 
-# consumers near|far DISK [QUEUE]: the CPUs of that placement.
+# consumers near|far DISK [QUEUE]: the CPUs of that placement, as a list.
 consumers()
 {
-	local cpu
-
-	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		[[ $(placement "$2" "$cpu" "${3:-}") != "$1" ]] || echo "$cpu"
-	done | paste -s -d , -
+	cpus_placed "$@" | paste -s -d , -
 }
 
 # Where the consumers on a disk are who have most to lose: far, if there is such a CPU.

@@ -28,9 +28,9 @@ choose_cpus()
 {
 	local cpu where
 
-	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		where=$(placement "$disk" "$cpu")
-		[[ -n ${cpus[$where]:-} ]] || cpus[$where]=$cpu
+	for where in home near far; do
+		cpu=$(cpus_placed "$where" "$disk" | sed -n 1p)
+		[[ -z $cpu ]] || cpus[$where]=$cpu
 	done
 }
 

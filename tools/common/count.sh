@@ -51,6 +51,16 @@ placement()
 	fi
 }
 
+# cpus_placed WHERE DISK [QUEUE]: the CPUs of that placement, one per line.
+cpus_placed()
+{
+	local cpu
+
+	for ((cpu = 0; cpu < $(nproc); cpu++)); do
+		[[ $(placement "$2" "$cpu" "${3:-}") != "$1" ]] || echo "$cpu"
+	done
+}
+
 # Interrupts between CPUs until now, of all CPUs: for calls, and to reschedule.
 ipis()
 {

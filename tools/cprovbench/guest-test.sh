@@ -125,24 +125,14 @@ sq_thread()
 	[[ $where == "$cpu" ]] || fail "the SQ thread may run on '$where', not on $cpu"
 }
 
-# first_cpu PLACEMENT DISK
-first_cpu()
-{
-	local cpu
-
-	for ((cpu = 0; cpu < $(nproc); cpu++)); do
-		[[ $(placement "$2" "$cpu") != "$1" ]] || { echo "$cpu"; return; }
-	done
-}
-
 [[ ! -e $module ]] || insmod "$module"
 mkfs.ext4 -q "$files"
 mount "$files" /mnt
 mkdir "$samples"
 away=$((($(irq_cpu "$(basename "$(readlink -f "$files")")") + 1) % $(nproc)))
 disk=$(basename "$(readlink -f "$drive")")
-elsewhere=$(first_cpu far "$disk")
-near=$(first_cpu near "$disk")
+elsewhere=$(cpus_placed far "$disk" | sed -n 1p)
+near=$(cpus_placed near "$disk" | sed -n 1p)
 [[ -n $elsewhere && -n $near ]] || fail 'no CPU is near the interrupt, or all are'
 target=$samples
 try --label prepare --prepare --total 8M loader
