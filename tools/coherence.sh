@@ -4,14 +4,15 @@
 #
 #   validate   cases with a known answer must be counted exactly
 #   io         transfers per read, on the stock and on the patched kernel, with
-#              hints and without: a table, and build/coherence/report.json
+#              hints and without: a table, build/coherence/report.json, and limits
 #
 # Both, if none is named. STOCK_KDIR and PATCHED_KDIR name kernel build trees to
 # use as they are, instead of building any. COHERENCE_IOS is how many reads are
 # counted in each case (1000), COHERENCE_REPEATS how often (3, the most), and
 # COHERENCE_TOPOLOGIES in which machines ('one-queue-2llc queue-per-cpu').
 #
-# Exit status: 0 the instrument is right, and all cases were counted; 1 not so;
+# Exit status: 0 the instrument is right, all cases were counted, and none is beyond a
+# limit; 1 not so;
 # 2 the host is at fault.
 set -euo pipefail
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

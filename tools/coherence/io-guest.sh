@@ -1,11 +1,11 @@
 #!/bin/bash
 # io-guest.sh IOS REPEATS MODE...: what a guest of `coherence.sh io` does.
 #
-# MODE is stock, unhinted or hinted, a slash, and the drive's rq_affinity. A
-# placement of the consumer is tried in each mode, on the drive and through a loop
-# device on it, and each is repeated. The port
-# cprov.out gets lines of JSON: one on the machine, one on the module, and one for
-# each region that was counted.
+# MODE is stock, patched (without the module), unhinted or hinted, a slash, and the
+# drive's rq_affinity. A placement of the consumer is tried in each mode, on the drive
+# and through a loop device on it, and each is repeated. The port cprov.out gets lines
+# of JSON: one on the machine, one on the module, and one for each region that was
+# counted.
 set -euo pipefail
 # shellcheck source=tools/common/count.sh
 . /lib/cprov/count.sh
@@ -59,19 +59,34 @@ count_mode()
 	done
 }
 
+# By turns, so that what the host does meanwhile is spread over all.
+count_modes()
+{
+	local n mode
+
+	for ((n = 0; n < repeats; n++)); do
+		for mode; do
+			count_mode "${mode%/*}" "${mode#*/}"
+		done
+	done
+}
+
 printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"nodes":%d,"scheduler":"%s"}}\n' \
 	"$(uname -r)" "$(nproc)" \
 	"$(find "/sys/block/$disk/mq" -mindepth 1 -maxdepth 1 -type d | wc -l)" \
 	"$(find /sys/devices/system/node -maxdepth 1 -name 'node[0-9]*' | wc -l)" \
 	"$(sed 's/.*\[\(.*\)\].*/\1/' "/sys/block/$disk/queue/scheduler")" >&"$out"
-if [[ -e $module ]]; then
-	insmod "$module"
-	printf '{"module":{"text":"%s"}}\n' "$(cat /sys/module/completion_provenance/sections/.text)" >&"$out"
-fi
 declare -A cpus=()
 choose_cpus
-for ((n = 0; n < repeats; n++)); do
-	for mode; do
-		count_mode "${mode%/*}" "${mode#*/}"
-	done
+without=() with=()
+for mode; do
+	case $mode in
+	stock/* | patched/*) without+=("$mode") ;;
+	*) with+=("$mode") ;;
+	esac
 done
+count_modes "${without[@]}"
+((${#with[@]})) || exit 0
+insmod "$module"
+printf '{"module":{"text":"%s"}}\n' "$(cat /sys/module/completion_provenance/sections/.text)" >&"$out"
+count_modes "${with[@]}"

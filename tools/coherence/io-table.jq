@@ -13,7 +13,7 @@ def where: {home: "on the interrupt's CPU", near: "shares its cache", far: "in a
   "  4 KiB reads at depth 1, per read:",
   "    device  consumer               kernel             mode      rq_affinity  transfers    (least-most)    read   write  instructions  MMIO   IPIs",
   ( [.[] | .machine.kernel as $kernel | .cases[] + {$kernel}]
-    | sort_by([{nvme: 0, loop: 1}[.device], {home: 0, near: 1, far: 2}[.consumer], {stock: 0, unhinted: 1, hinted: 2}[.mode], .rq_affinity])[]
+    | sort_by([{nvme: 0, loop: 1}[.device], {home: 0, near: 1, far: 2}[.consumer], {stock: 0, patched: 1, unhinted: 2, hinted: 3}[.mode], .rq_affinity])[]
     | "    \(.device | rpad(7)) \(.consumer | where | rpad(22)) \(.kernel | rpad(18)) \(.mode | rpad(9)) "
       + (.rq_affinity | pad(11))
       + (.per_io.transfers.median | short | pad(11))

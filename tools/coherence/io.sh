@@ -7,8 +7,12 @@
 read -ra io_topologies <<<"${COHERENCE_TOPOLOGIES:-one-queue-2llc queue-per-cpu}"
 io_repeats=${COHERENCE_REPEATS:-3}
 io_ios=${COHERENCE_IOS:-1000}
+# What holds in any of them (limits.jq): half of stock's needs one that shares a cache.
+io_limits=(nothing)
+[[ " ${io_topologies[*]} " != *' one-queue-2llc '* ]] || io_limits+=(near)
+[[ " ${io_topologies[*]} " != *' queue-per-cpu '* ]] || io_limits+=(loop)
 # shellcheck disable=SC2034 # coherence.sh's
-io_steps=$((2 * ${#io_topologies[@]} + 2))
+io_steps=$((2 * ${#io_topologies[@]} + 2 + ${#io_limits[@]}))
 
 # io_guest TOPOLOGY VARIANT KDIR MODE...: a short queue, so that the warm-up goes
 # round it, and no entry is first touched within a region.
@@ -59,6 +63,11 @@ io_report()
 	}
 }
 
+io_limit()
+{
+	jq -r -f "$CPROV_TOP/tools/coherence/limits.jq" --arg rule "$1" "$dir/report.json"
+}
+
 io_table()
 {
 	jq -r -f "$CPROV_TOP/tools/coherence/io-table.jq" "$dir/report.json"
@@ -66,7 +75,7 @@ io_table()
 
 io()
 {
-	local patched topology
+	local patched topology limit
 
 	# What a guest counts are the instrument's regions, 64, and 18 for each.
 	((io_repeats <= 3)) ||
@@ -77,8 +86,11 @@ io()
 	for topology in "${io_topologies[@]}"; do
 		step "io-$topology-stock" io_guest "$topology" stock "$stock" stock/1 stock/2
 		step "io-$topology-patched" io_guest "$topology" patched "$patched" \
-			unhinted/1 unhinted/2 hinted/1
+			patched/1 unhinted/1 hinted/1
 	done
 	step io-report io_report
+	for limit in "${io_limits[@]}"; do
+		step "io-limit-$limit" io_limit "$limit"
+	done
 	[[ ! -s $dir/report.json ]] || io_table
 }

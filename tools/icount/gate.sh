@@ -5,10 +5,9 @@
 # run, which other compilers and hosts change little.
 
 gate_baseline=${ICOUNT_BASELINE:-$tools/icount/baseline.json}
-gate_loop_may=20
 gate_coherence=$CPROV_TOP/build/coherence/report.json
 # shellcheck disable=SC2034 # icount.sh's
-gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 5 || echo 8)))
+gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 4 || echo 7)))
 
 # One topology, in which nothing of a drive is remote: what is counted is what hints
 # cost, and what they save where a worker submits.
@@ -70,20 +69,6 @@ limit_transfers()
 		  else (map(.text) | join("\n") + "\n" | halt_error(1)) end'
 }
 
-# limit_loop [REPORT]: through a loop device a worker submits. With a hint it comes home,
-# and its request with it; without, it must show what there was to be won.
-limit_loop()
-{
-	# shellcheck disable=SC2016 # the variables are jq's
-	jq -r --argjson may "$gate_loop_may" '
-		[.guests[].cases[] | select(.device == "loop" and .rq_affinity == 1)
-		 | {mode, transfers: .per_io.transfers.median}] as $all
-		| [$all[] | "loop, \(.mode): \(.transfers) per read, hinted may be \($may)"] as $said
-		| if ([$all[].mode] | sort) != ["hinted", "stock", "unhinted"] then "cases are missing\n" | halt_error(1)
-		  elif all($all[]; (.transfers <= $may) == (.mode == "hinted")) then $said[]
-		  else ($said | join("\n") + "\n" | halt_error(1)) end' "${1:-$gate_coherence}"
-}
-
 # A gate that lets all pass is none: of a baseline that is lower by as much as is
 # tolerated, each figure must pass, and by 1 more, none.
 gate_can_fail()
@@ -109,10 +94,10 @@ gate_can_fail()
 	done
 	for more in 0 1; do
 		# shellcheck disable=SC2016 # the variables are jq's
-		jq --argjson at $((gate_loop_may + more)) '(.guests[].cases[] | select(.device == "loop" and .mode == "hinted")
+		jq --argjson at $((20 + more)) '(.guests[].cases[] | select(.device == "loop" and .mode == "hinted")
 			| .per_io.transfers.median) = $at' "$gate_coherence" >"$dir/loop.json"
 		status=0
-		limit_loop "$dir/loop.json" >"$dir/lower.log" 2>&1 || status=$?
+		jq -r -f "$tools/coherence/limits.jq" --arg rule loop "$dir/loop.json" >"$dir/lower.log" 2>&1 || status=$?
 		cat "$dir/lower.log"
 		((status != 0 == more)) || { echo "loop, $more beyond: status $status"; return 1; }
 	done
@@ -124,7 +109,6 @@ gate()
 	step structs gate_structs
 	step transfers gate_transfers
 	step limit-transfers limit_transfers
-	step limit-loop limit_loop
 	if [[ -n ${UPDATE:-} ]]; then
 		step update gate_update
 		return
