@@ -9,7 +9,7 @@ count_repeats=${ICOUNT_REPEATS:-2}
 # answers at once would interrupt now here, now there.
 count_latency_ns=1000000
 # shellcheck disable=SC2034 # icount.sh's
-count_steps=6 limits_steps=3
+count_steps=6 limits_steps=4
 
 count_build()
 {
@@ -138,5 +138,6 @@ limits()
 	[[ -s $dir/report.json ]] || die "nothing was counted" "$dir/report.json" "tools/icount.sh count"
 	step limit-patched limit_of patched
 	step limit-module limit_of module
+	step limit-beside limit_of beside
 	step limit-hinted limit_of hinted
 }

@@ -7,6 +7,8 @@
   # executed.
   patched: {modes: ["patched"], instructions: 25},
   module: {modes: ["module"], instructions: 50},
+  # The bulk reads of a ring on which others have hints.
+  beside: {modes: ["opted-in"], percent: 2},
   hinted: {modes: ["latency", "step_critical"], percent: 3}
 }[$rule] as $limit
 | def limit: if $limit.percent then "\($limit.percent) %" else "\($limit.instructions) instructions" end;
