@@ -2,6 +2,7 @@
 #ifndef CPROVBENCH_H
 #define CPROVBENCH_H
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -231,7 +232,9 @@ struct bench {
 	unsigned int nr_phases;
 	int region; /* of the coherence instrument, for this phase; or -1 */
 	atomic_ullong done; /* reads of this phase, for its markers */
-	atomic_bool marked;
+	pthread_mutex_t marks_lock; /* for those that follow */
+	unsigned long long before; /* reads that are not counted */
+	bool begun, ended;
 	uint64_t begin_ns, end_ns;
 	atomic_ullong steps;
 	atomic_bool stop;

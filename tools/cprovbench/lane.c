@@ -249,28 +249,38 @@ static void take_receipt(struct flow *flow,
  * What begins with the first read, as making rings and touching their memory does,
  * is not to be divided by the number of reads.
  */
-static void mark_read(struct bench *b)
+static void mark_begin(struct bench *b)
 {
-	unsigned long long nth;
+	pthread_mutex_lock(&b->marks_lock);
+	if (!b->ended) {
+		/* There are few regions: it may have been another run's. */
+		coherence_reset((unsigned int)b->region);
+		b->before = b->done;
+		b->begun = true;
+		coherence_begin((unsigned int)b->region);
+	}
+	pthread_mutex_unlock(&b->marks_lock);
+}
+
+/*
+ * Before anything is torn down, by the first thread that is through. Only here are the
+ * reads told: a thread that told its own could do so before another has marked the
+ * beginning, or after this one has marked the end, unless all waited for each other.
+ */
+void mark_end(struct bench *b)
+{
+	unsigned long long last;
 
 	if (b->region < 0)
 		return;
-	nth = b->done++;
-	if (nth == MARK_AFTER) {
-		/* There are few regions: it may have been another run's. */
-		coherence_reset((unsigned int)b->region);
-		coherence_begin((unsigned int)b->region);
-	} else if (nth > MARK_AFTER && !b->marked) {
-		coherence_unit((unsigned int)b->region);
-	}
-}
-
-/* Before anything is torn down, by the first thread that is through. */
-void mark_end(struct bench *b)
-{
-	if (b->region >= 0 && b->done > MARK_AFTER &&
-	    !atomic_exchange(&b->marked, true))
+	pthread_mutex_lock(&b->marks_lock);
+	if (b->begun && !b->ended) {
+		for (last = b->done; b->before < last; b->before++)
+			coherence_unit((unsigned int)b->region);
 		coherence_end((unsigned int)b->region);
+	}
+	b->ended = true;
+	pthread_mutex_unlock(&b->marks_lock);
 }
 
 /* The thread that waits for the request has it: only here its result is looked at. */
@@ -285,7 +295,8 @@ void consume(struct bench *b, struct request *rq)
 		    rq->res < 0 ? strerror(-rq->res) : "");
 	take_receipt(rq->flow, &rq->receipt, b->opt.ring != RING_PASSTHROUGH,
 		     now);
-	mark_read(b);
+	if (b->region >= 0 && b->done++ == MARK_AFTER)
+		mark_begin(b);
 	rq->flow->ios++;
 	rq->flow->bytes += due(rq);
 	hist_add(&rq->flow->latency, now - rq->submitted_ns);

@@ -256,7 +256,8 @@ static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 	b->region = b->opt.region < 0 ? -1 :
 					b->opt.region + (int)(p - b->phases);
 	b->done = 0;
-	b->marked = false;
+	b->begun = false;
+	b->ended = false;
 	p->ns = now_ns();
 	for (i = 0; i < nr; i++) {
 		workers[i].b = b;
@@ -370,6 +371,7 @@ void run(struct bench *b)
 	unsigned int i;
 
 	sem_init(&finished, 0, 0);
+	pthread_mutex_init(&b->marks_lock, NULL);
 	plan(b);
 	b->begin_ns = now_ns();
 	for (i = 0; i < b->nr_phases; i++) {
