@@ -93,7 +93,7 @@ write_report()
 	for topology in "${topologies[@]}"; do
 		for variant in stock polled patched; do
 			# shellcheck disable=SC2016 # the variables are jq's
-			jq -n -f "$tools/bench/guest.jq" --arg topology "$topology" \
+			jq -L "$tools/coherence" -n -f "$tools/bench/guest.jq" --arg topology "$topology" \
 				--slurpfile said "$dir/$topology-$variant.said" \
 				--slurpfile counted "$dir/$topology-$variant.counted"
 		done

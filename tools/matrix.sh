@@ -78,7 +78,7 @@ count_transfers()
 		--plugin "$guest_dir/coherence.so,out=$counted,top=${MATRIX_TOP:-8}" \
 		--append nvme.io_queue_depth=16 -- \
 		-t -n "$transfer_reads" -r "${MATRIX_REPEATS:-5}"
-	jq -n -c -f "$tools/matrix/transfers.jq" --slurpfile said "$dir/$1.said" \
+	jq -L "$tools/coherence" -n -c -f "$tools/matrix/transfers.jq" --slurpfile said "$dir/$1.said" \
 		--slurpfile counted <(jq -c 'del(.pcs, .lines)' "$counted") >"$dir/$1.transfers" ||
 		die "what the instrument counted is not what was to be counted" "$counted"
 }

@@ -1,6 +1,8 @@
-# jq -n -f guest.jq --arg topology NAME --slurpfile said SAID --slurpfile counted
+# jq -L tools/coherence -n -f guest.jq --arg topology NAME --slurpfile said SAID --slurpfile counted
 #   COUNTED: one guest, a case for each workload, ring, mode and rq_affinity. Where
 #   nothing was counted, as on a machine that is no guest, a case has times instead.
+
+include "flaw";
 
 def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
 def rounded: if . < 1 then . * 1000 | round / 1000 else . * 100 | round / 100 end;
@@ -13,7 +15,10 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
 [$counted[] | select(has("region"))] as $regions
 | def counted($nth; $region):
     if $regions == [] then null
-    else $regions[$nth] | if .region == $region then . else error("\($topology): run \($nth) was not counted") end end;
+    else $regions[$nth]
+      | (flaw // if .region != $region then "is not the region \($region)" else null end) as $flaw
+      | if $flaw then error("\($topology): run \($nth) \($flaw)") else . end
+    end;
   {
     topology: $topology,
     machine: ($said | map(.machine // empty) | first),

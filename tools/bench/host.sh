@@ -229,7 +229,7 @@ facts()
 write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n -f "$bench/guest.jq" --arg topology host --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
+	jq -L "$tools/coherence" -n -f "$bench/guest.jq" --arg topology host --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
 		jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -r -f "$bench/html.jq" "$dir/report.json" >"$dir/report.html"

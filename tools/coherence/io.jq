@@ -1,8 +1,10 @@
-# jq -n -f io.jq --arg topology NAME --arg variant NAME --slurpfile said SAID
+# jq -L tools/coherence -n -f io.jq --arg topology NAME --arg variant NAME --slurpfile said SAID
 #   --slurpfile counted COUNTED
 #
 # One guest of the report: a case is what was counted in all its repetitions. The
 # median of a few is that of the run, its spread is beside it.
+
+include "flaw";
 
 def median: sort | (.[(length - 1) / 2 | floor] + .[length / 2 | floor]) / 2;
 def spread: {median: median, min: min, max: max};
@@ -19,10 +21,8 @@ def total($what): [.vcpus[][$what]] | add;
     module: ($said | map(.module // empty) | first),
     errors: [
       (if $places == [] then "\($topology), \($variant): nothing was counted" else empty end),
-      ($all[]
-       | select(.counts == null or .counts.units == 0 or .counts.misplaced > 0
-           or (.counts | total("untracked")) > 0)
-       | "\($topology), \($variant): region \(.region) was not counted well")
+      ($all[] | .region as $region | .counts | flaw // empty
+       | "\($topology), \($variant): region \($region) \(.)")
     ],
     cases: [
       $all | map(select(.counts != null and .counts.units > 0))

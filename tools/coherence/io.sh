@@ -50,7 +50,7 @@ io_report()
 		for variant in stock patched; do
 			name=$dir/io-$topology-$variant
 			[[ -s $name.said && -s $name.counted ]] || continue
-			jq -n -f "$CPROV_TOP/tools/coherence/io.jq" --arg topology "$topology" \
+			jq -L "$CPROV_TOP/tools/coherence" -n -f "$CPROV_TOP/tools/coherence/io.jq" --arg topology "$topology" \
 				--arg variant "$variant" --slurpfile said "$name.said" \
 				--slurpfile counted "$name.counted"
 		done

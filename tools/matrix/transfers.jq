@@ -1,14 +1,16 @@
 # The runs of selftests/matrix -t, each with its transfers per read.
 #
-#   jq -n -c -f transfers.jq --slurpfile said LINES --slurpfile counted COUNTED
+#   jq -L tools/coherence -n -c -f transfers.jq --slurpfile said LINES --slurpfile counted COUNTED
 #
 # The instrument has written a line for each CPU of a run, in the program's order. They
 # add up within a run, so that the last is the run's.
 
+include "flaw";
+
 def transfers: [.vcpus[] | .read + .write + .upgrade] | add;
 
-def is_whole($run): .open == false and .misplaced == 0 and .runs == $run.cpus and .units == $run.reads
-	and all(.vcpus[]; .untracked == 0);
+# Of this run, and not of another.
+def flaw_in($run): flaw // if .runs != $run.cpus or .units != $run.reads then "is of another run" else null end;
 
 [$said[] | select(has("submitter"))] as $runs
 | [$counted[] | select(has("region"))] as $lines
@@ -18,7 +20,7 @@ def is_whole($run): .open == false and .misplaced == 0 and .runs == $run.cpus an
   else foreach $runs[] as $run (
 	{ at: 0 };
 	.at += $run.cpus | .run = $run | .line = $lines[.at - 1];
-	if .line | is_whole($run) then .
-	else error("line \(.at) of the instrument is not whole, or not of this run: \($run), \(.line)") end
+	(.line | flaw_in($run)) as $flaw
+	| if $flaw then error("line \(.at) of the instrument \($flaw): \($run), \(.line | del(.pcs, .lines))") else . end
 	| .run + { transfers: ((.line | transfers) / .line.units * 100 | round / 100), line: .at }
   ) end
