@@ -1,7 +1,7 @@
 #!/bin/bash
 # bench.sh: what hints are worth, against what stock has to offer: instructions,
-# line transfers and interrupts per read, in the workloads of cprovbench; and how what
-# they cost grows. Writes build/bench/report.json and report.html
+# line transfers and interrupts per read, in the workloads of cprovbench; how what they
+# cost grows; and what is in memory for each request. Writes build/bench/report.json and report.html
 # (Documentation/bench.rst).
 #
 #   QUICK=1   two topologies instead of three, fewer reads, and nothing grows
@@ -23,6 +23,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/common/facts.sh"
 # shellcheck source=tools/common/reasons.sh
 . "$tools/common/reasons.sh"
+# shellcheck source=tools/common/structs.sh
+. "$tools/common/structs.sh"
 die_with_parent "$@"
 
 [[ -z ${HOST:-} ]] || exec "$tools/bench/host.sh"
@@ -73,16 +75,25 @@ growth_of_this_run()
 	[[ -n ${QUICK:-} ]] || cat "$CPROV_TOP/build/growth/report.json"
 }
 
+# All that is built for guests has the same configuration, but for what the series adds.
+structs()
+{
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq --slurpfile icount "$CPROV_TOP/build/icount/report.json" \
+		'{config: "tools/vm/config"} + ($icount[0].kernels | map_values(.kernel)) + {bytes: .}' \
+		< <(struct_sizes "$stock/vmlinux" "$patched/vmlinux")
+}
+
 facts()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" --arg quick "${QUICK:-}" \
 		--argjson reads "$reads" --argjson repeats "$repeats" \
 		--slurpfile icount "$CPROV_TOP/build/icount/report.json" \
-		--slurpfile growth <(growth_of_this_run) \
-		'{schema: 2, command: ("make bench" + if $quick == "" then "" else " QUICK=1" end)} + $run +
+		--slurpfile growth <(growth_of_this_run) --argjson structs "$(structs)" \
+		'{schema: 3, command: ("make bench" + if $quick == "" then "" else " QUICK=1" end)} + $run +
 		 {accelerator: {name: "tcg", threads: "multi", $qemu},
-		  $reads, $repeats, icount: ($icount[0] | .cases |= map(del(.functions))),
+		  $reads, $repeats, icount: ($icount[0] | .cases |= map(del(.functions))), $structs,
 		  growth: ($growth[0] | if . then .curves[].points |= map(del(.added, .grown)) else . end)}'
 }
 

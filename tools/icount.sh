@@ -24,6 +24,8 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/steps.sh"
 # shellcheck source=tools/common/facts.sh
 . "$tools/common/facts.sh"
+# shellcheck source=tools/common/structs.sh
+. "$tools/common/structs.sh"
 # shellcheck source=tools/icount/count.sh
 . "$tools/icount/count.sh"
 # shellcheck source=tools/icount/gate.sh

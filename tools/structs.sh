@@ -8,17 +8,14 @@ set -euo pipefail
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=tools/vm/lib.sh
 . "$tools/vm/lib.sh"
+# shellcheck source=tools/common/structs.sh
+. "$tools/common/structs.sh"
 die_with_parent "$@"
 
 line=${LINE:-6.12}
 work=$CPROV_TOP/build/structs
 debian=/usr/src/linux-config-$line/config.amd64_none_amd64.xz
 status=0
-
-size_in()
-{
-	pahole -C "$1" "$2" 2>/dev/null | sed -n 's/.*size: \([0-9]*\), cachelines: \([0-9]*\).*/\1 \2/p' | head -n 1
-}
 
 # Two objects that between them know all four structs.
 debian_object()
@@ -46,8 +43,8 @@ row()
 {
 	local config=$1 name=$2 allowed=$3 before after
 
-	before=$(size_in "$name" "$4")
-	after=$(size_in "$name" "$5")
+	before=$(struct_size "$name" "$4")
+	after=$(struct_size "$name" "$5")
 	[[ -n $before && -n $after ]] || die "no struct $name in the debug information" "$4, $5"
 	printf '%-8s %-10s %6d %6d %+6d %8d %6d\n' "$config" "$name" "${before% *}" "${after% *}" \
 		$((${after% *} - ${before% *})) "${before#* }" "${after#* }"

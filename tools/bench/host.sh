@@ -221,9 +221,9 @@ facts()
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n --arg command "$command" --argjson run "$(run_facts)" \
 		--argjson seconds "$seconds" --argjson repeats "$repeats" \
-		'{schema: 2, $command} + $run +
+		'{schema: 3, $command} + $run +
 		 {accelerator: null, reads: null, $seconds, $repeats,
-		  icount: null, growth: null}'
+		  icount: null, structs: null, growth: null}'
 }
 
 write_report()

@@ -100,6 +100,11 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
        (sort_by(.mode | mode_order)[]
         | {label: .mode, mode, median: .instructions, min: .medians[0], max: .medians[-1]});
        "instructions per read of 4 KiB at depth 1"))),
+  (.structs // empty
+   | "<h2>Bytes of what each request has</h2>",
+     "<table><tr><th>struct<th>\(.stock | esc)<th>\(.patched | esc)</tr>",
+     (.bytes | to_entries[] | "<tr><td>\(.key)<td>\(.value.stock)<td>\(.value.patched)</tr>"), "</table>",
+     "<p>Configuration: \(.config | esc), by pahole. tools/structs.sh has Debian's as well.</p>"),
   (.growth // empty
    | . as $g
    | "<h2>How the cost grows</h2>",

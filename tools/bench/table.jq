@@ -17,6 +17,8 @@ def value($by): if . == null then "-" elif $by | startswith("p") then microsecon
       + (.times."p99.9".median | microseconds | pad(10)) + (.times.iops.median | round | pad(10))
       + (.times.gb_per_s.median | . * 1000 | round / 1000 | pad(9))),
    ""),
+(.structs // empty
+ | "bytes of struct, \(.stock) and \(.patched), \(.config): " + ([.bytes | to_entries[] | "\(.key) \(.value.stock) \(.value.patched)"] | join(", ")), ""),
 (select(.verdicts != [])
  | "ours against the best of stock, over its rings and rq_affinity; per read, or microseconds; medians; instructions: ours to its",
    ("topology" | rpad(16)) + ("workload" | rpad(28)) + ("ours" | rpad(9)) + ("by" | rpad(13)) + ("stock" | pad(9)) + ("best" | pad(9)) + "  "

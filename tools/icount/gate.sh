@@ -17,18 +17,10 @@ gate_transfers()
 		COHERENCE_IOS=300 COHERENCE_REPEATS=3 "$tools/coherence.sh" io
 }
 
-# Sizes as the guest's kernels have them: name, before, after.
+# Sizes as the guest's kernels have them.
 gate_structs()
 {
-	local name
-
-	for name in kiocb io_kiocb bio request; do
-		printf '%s %d %d\n' "$name" \
-			"$(pahole -C "$name" "$stock/vmlinux" | sed -n 's/.*size: \([0-9]*\),.*/\1/p' | head -n 1)" \
-			"$(pahole -C "$name" "$patched/vmlinux" | sed -n 's/.*size: \([0-9]*\),.*/\1/p' | head -n 1)"
-	done | jq -R -n '[inputs | split(" ") | {key: .[0], value: {
-		stock: (.[1] | tonumber), patched: (.[2] | tonumber)}}] | from_entries' >"$dir/structs.json"
-	jq -e 'all(.[]; .stock > 0 and .patched > 0)' "$dir/structs.json" >/dev/null
+	struct_sizes "$stock/vmlinux" "$patched/vmlinux" >"$dir/structs.json"
 }
 
 # What this run has, in the form of the baseline.
