@@ -128,7 +128,7 @@ step instructions "$tools/icount.sh" count
 for topology in "${topologies[@]}"; do
 	step "$topology-stock" guest "$topology" stock "$stock" stock/1 stock/2 stock/0
 	step "$topology-polled" guest "$topology" polled "$stock" polled/1
-	step "$topology-patched" guest "$topology" patched "$patched" unhinted/1 hinted/1 hinted/2
+	step "$topology-patched" guest "$topology" patched "$patched" unhinted/1 unhinted/2 hinted/1 hinted/2
 done
 step report write_report
 [[ ! -s $dir/report.json ]] || jq -r -f "$tools/bench/table.jq" "$dir/report.json"

@@ -4,8 +4,9 @@
 #
 # MODE is stock, unhinted, hinted or polled, which is stock with rings that poll, a
 # slash, and the drives' rq_affinity. Each workload of cprovbench is run in each mode,
-# REPEATS times, as a region of the coherence instrument; swap has two. The port
-# cprov.out gets lines of JSON: one on the machine, and one for each run.
+# REPEATS times, as a region of the coherence instrument; swap has two. With hints each is
+# run once more, shortly and outside of any region, to be told by receipts who came home.
+# The port cprov.out gets lines of JSON: one on the machine, and one for each run.
 set -euo pipefail
 
 drive=/dev/disk/by-serial/bench
@@ -18,6 +19,8 @@ module=/lib/cprov/completion_provenance.ko
 baseline=stock usual=1
 # All that are measured, in their order. The instrument has 64, so they come round.
 region=0
+# Which of the repeats it is.
+repeat=0
 
 # consumers near|far DISK [QUEUE]: the CPUs of that placement, as a list.
 consumers()
@@ -69,12 +72,12 @@ set_rq_affinity()
 	echo "$1" | tee "/sys/block/$disk/queue/rq_affinity" >"/sys/block/$loader_disk/queue/rq_affinity"
 }
 
-# how_long WORKLOAD: the options of cprovbench that say so, for about as many reads. A
-# step of swap is a tensor, of 16 reads here; a query of hops is 32, one of the database,
-# with its share of the scan, 10.
-how_long()
+# steps_of WORKLOAD READS: the option of cprovbench for about as many reads. A step of swap
+# is a tensor, of 16 reads here; a query of hops is 32, one of the database, with its
+# share of the scan, 10.
+steps_of()
 {
-	local steps=$((reads + 101))
+	local steps=$2
 
 	case $1 in
 	swap) steps=$((steps / 16)) ;;
@@ -82,7 +85,20 @@ how_long()
 	database) steps=$((steps / 10 + 1)) ;;
 	loader) steps=$((steps / 3 + 1)) ;;
 	esac
-	printf '%s\n' --ios "$steps" --region $((region % 60))
+	printf '%s\n' --ios "$steps"
+}
+
+# how_long WORKLOAD: the options of a run that is counted.
+how_long()
+{
+	steps_of "$1" $((reads + 101))
+	printf '%s\n' --region $((region % 60))
+}
+
+# shortly WORKLOAD: those of one that is not.
+shortly()
+{
+	steps_of "$1" 200
 }
 
 # After each run.
@@ -91,19 +107,27 @@ ran()
 	:
 }
 
+# say_result REGION RESULT: of the run that run() is about.
+say_result()
+{
+	printf '{"mode":"%s","rq_affinity":%s,"consumer":"%s","ring":"%s","region":%s,"result":%s}\n' \
+		"$mode" "$rq_affinity" "$consumer" "$ring" "$1" "$2" >&"$out"
+}
+
 # run MODE RQ_AFFINITY WORKLOAD RING OPTION...: the first word of RING is cprovbench's,
 # the others tell cases apart.
 run()
 {
 	local mode=$1 rq_affinity=$2 workload=$3 ring=$4 hints=off status=0 target=$drive result
-	local -a length
+	local -a what length
 	shift 4
 
 	[[ $mode != hinted ]] || hints=need
 	[[ $workload != loader ]] || target=$samples
+	what=(--json --hints "$hints" --budget 60000000 --cpus "$cpus" --ring "${ring%% *}" "${verify[@]}" "$@"
+		"$workload" "$target")
 	mapfile -t length < <(how_long "$workload")
-	result=$(cprovbench --json --hints "$hints" --budget 60000000 --cpus "$cpus" --ring "${ring%% *}" \
-		"${length[@]}" "${verify[@]}" "$@" "$workload" "$target" 2>"$said") || status=$?
+	result=$(cprovbench --no-receipts "${length[@]}" "${what[@]}" 2>"$said") || status=$?
 	# 3: there is no such ring here; wrong data are in the result.
 	if ((status == 3)); then
 		jq -c -R -s --arg mode "$mode" --arg workload "$workload" --arg ring "$ring" \
@@ -113,11 +137,25 @@ run()
 	fi
 	cat "$said" >&2
 	((status <= 1)) || return "$status"
-	printf '{"mode":"%s","rq_affinity":%s,"consumer":"%s","ring":"%s","region":%d,"result":%s}\n' \
-		"$mode" "$rq_affinity" "$consumer" "$ring" "$region" "$result" >&"$out"
+	say_result "$region" "$result"
 	region=$((region + 1))
 	[[ $workload != swap ]] || region=$((region + 1))
+	if [[ $mode == hinted && $repeat == 0 ]]; then
+		ask_for_receipts
+	fi
 	ran
+}
+
+# They are more than half of what a hint costs, and nobody needs them to come home: so not
+# in a run that is counted.
+ask_for_receipts()
+{
+	local status=0
+
+	mapfile -t length < <(shortly "$workload")
+	result=$(cprovbench "${length[@]}" "${what[@]}") || status=$?
+	((status <= 1)) || return "$status"
+	say_result null "$result"
 }
 
 # Rings whose completions nobody interrupts for. They need a queue of their own.
@@ -179,14 +217,13 @@ run_mode()
 	run "$mode" "$rq_affinity" chase default
 	run_rings "$mode" "$rq_affinity"
 	run_mixed "$mode" "$rq_affinity"
-	# The other workloads are tried with what stock does by default.
-	[[ $rq_affinity == "$usual" ]] || return 0
-	run "$mode" "$rq_affinity" peak default --depth 32
-	run "$mode" "$rq_affinity" swap default --tensor 1M --block 64K
-	for workload in handoff migrate; do
+	for workload in handoff migrate hops; do
 		run "$mode" "$rq_affinity" "$workload" default
 	done
-	run "$mode" "$rq_affinity" hops default
+	run "$mode" "$rq_affinity" peak default --depth 32
+	# The other workloads are tried with what stock does by default.
+	[[ $rq_affinity == "$usual" ]] || return 0
+	run "$mode" "$rq_affinity" swap default --tensor 1M --block 64K
 	for workers in '--workers 0' '--workers 2' '--workers 2 --home backend'; do
 		# shellcheck disable=SC2086 # options
 		run "$mode" "$rq_affinity" database default --threads 2 $workers
@@ -196,9 +233,9 @@ run_mode()
 
 run_modes()
 {
-	local n mode
+	local mode
 
-	for ((n = 0; n < repeats; n++)); do
+	for ((repeat = 0; repeat < repeats; repeat++)); do
 		for mode; do
 			run_mode "${mode%/*}" "${mode#*/}"
 		done

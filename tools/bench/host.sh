@@ -170,6 +170,11 @@ how_long()
 	printf '%s\n' --seconds "$seconds"
 }
 
+shortly()
+{
+	printf '%s\n' --seconds 1
+}
+
 ran()
 {
 	done_runs=$((done_runs + 1))
