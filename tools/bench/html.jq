@@ -69,7 +69,8 @@ def workloads: [.[].cases[]] | group_by([.workload, .phase, .consumer, .threads]
 def title: "\(.workload)\(if .phase != .workload then ", \(.phase)" else "" end)\(if .consumer == "near" then ", near the interrupt" else "" end)\(if .threads > 1 then ", \(.threads) threads" else "" end)";
 def called: "\(.mode), \(.ring)\(if .rq_affinity then ", rq_affinity \(.rq_affinity)" else "" end)";
 # Times are kept in nanoseconds.
-def value($by): if $by | startswith("p") then "\(. / 100 | round / 10) µs" else . end;
+def dash: if . == null then "–" else . end;
+def value($by): if . == null then dash elif $by | startswith("p") then "\(. / 100 | round / 10) µs" else . end;
 def scaled($by): map_values(. / $by * 10 | round / 10);
 
 # What the machine is that the times are of.
@@ -152,10 +153,11 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
   (if .verdicts == [] then "<p>This kernel takes no hints: there is nothing to compare.</p>" else
   "<h2>Where we win, where we tie, where we lose</h2>",
   "<p>Against the best that the stock kernel has to offer for the workload, over its rings and rq_affinity: of those that sleep while they wait, and, as \"spinning\", of those that burn a CPU. "
-  + "A tie is where the repetitions overlap, or the medians differ by no more than 2 transfers, 0.5 reads ahead, 0.05 sleeps or interrupts, or else by 3 %. What a result costs is in the column of instructions, ours as a multiple of those of stock's best; a hint by itself always costs some: see above.</p>",
-  "<table><tr><th>topology<th>workload<th>ours<th>by<th>stock, default<th>best of stock<th>which is<th>ours<th>which is<th>completed elsewhere<th>instructions<th>verdict</tr>",
+  + "A tie is where the repetitions overlap, or the medians differ by no more than 2 transfers, 0.5 reads ahead, 0.05 sleeps or interrupts, or else by 3 %. What a result costs is in the column of instructions, ours as a multiple of those of stock's best; a hint by itself always costs some: see above. "
+  + "Beside ours is what the patched kernel has without hints, on the same ring with the same rq_affinity: where hints make that worse, there is no win.</p>",
+  "<table><tr><th>topology<th>workload<th>ours<th>by<th>stock, default<th>best of stock<th>which is<th>the same, unhinted<th>ours<th>which is<th>completed elsewhere<th>instructions<th>verdict</tr>",
   (.verdicts | sort_by({win: 0, tie: 1, lose: 2}[.verdict])[] | . as $v
-   | "<tr class=\"\(.verdict)\"><td>\(.topology)<td>\(.workload)<td>\(.mode)<td>\(.by)<td>\(.stock | value($v.by))<td>\(.best | value($v.by))<td>\(.peer)<td>\(.ours | value($v.by))<td>\(.ring)<td>\(.remote_ratio)"
+   | "<tr class=\"\(.verdict)\"><td>\(.topology)<td>\(.workload)<td>\(.mode)<td>\(.by)<td>\(.stock | value($v.by))<td>\(.best | value($v.by))<td>\(.peer)<td>\(.unhinted | value($v.by))<td>\(.ours | value($v.by))<td>\(.ring)<td>\(.remote_ratio | dash)"
      + "<td>\(if .instructions then "×\(.instructions.ratio)" else "" end)<td>\(.verdict)\(if .verdict == "lose" then ": \(.why // "not known" | esc)" else "" end)</tr>"),
   "</table>" end),
   "</html>"

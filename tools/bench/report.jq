@@ -16,6 +16,9 @@ def verdict($ours; $best; $by):
   if $ours.max < $best.min and $best.median - $ours.median > ($best | slack($by)) then "win"
   elif $ours.min > $best.max and $ours.median - $best.median > ($best | slack($by)) then "lose"
   else "tie" end;
+# What hints make worse than the same kernel is without them, they have not won.
+def helped($ours; $unhinted; $by):
+  if . == "win" and $unhinted and verdict($ours; $unhinted; $by) == "lose" then "tie" else . end;
 # The list knows peers by their ring.
 def why:
   if .verdict != "lose" then . else
@@ -24,23 +27,25 @@ def why:
 def best($by): min_by(value($by).median);
 def setting: "\(.ring), rq_affinity \(.rq_affinity)";
 
-# compare(TOPOLOGY; WORKLOAD; BY; CASES; CASES; CASE): a row; none where one side is not
-# there.
-def compare($topology; $workload; $by; $ours; $peers; $usual):
+# compare(TOPOLOGY; WORKLOAD; BY; CASES; CASES; CASES; CASE): a row; none where one side is
+# not there.
+def compare($topology; $workload; $by; $ours; $unhinted; $peers; $usual):
   ($ours | best($by)) as $mine | ($peers | best($by)) as $best
   | select($mine and $best)
+  | ([$unhinted[] | select(setting == ($mine | setting)) | value($by)] | first) as $without
   | {$topology, $workload, mode: $mine.mode, $by,
      stock: ($usual | if . then value($by).median else null end),
      peer: ($best | setting),
      best: ($best | value($by).median),
      ring: ($mine | setting),
      ours: ($mine | value($by).median),
+     unhinted: ($without | if . then .median else null end),
      remote_ratio: $mine.remote_ratio,
      instructions: (if $best.per_read then
        {best: $best.per_read.instructions.median, ours: $mine.per_read.instructions.median,
         ratio: ($mine.per_read.instructions.median / $best.per_read.instructions.median * 100 | round / 100)}
        else null end),
-     verdict: verdict($mine | value($by); $best | value($by); $by)}
+     verdict: (verdict($mine | value($by); $best | value($by); $by) | helped($mine | value($by); $without; $by))}
   | why;
 
 . as $guests
@@ -58,20 +63,23 @@ def compare($topology; $workload; $by; $ours; $peers; $usual):
       | [$here[] | select(.mode == $baseline)] as $stock
       | ([$stock[] | select(.ring == "default")] | map(select(.rq_affinity == 1)) + . | first) as $usual
       | [$here[] | select(.mode == "hinted")] as $hinted
+      | [$here[] | select(.mode == "unhinted")] as $unhinted
+      | [$stock[] | select(spins | not)] as $sleep
       | (if $here[0].per_read then "transfers" else "p50", "p99" end) as $by
-      | compare($topology; $name; $by; $hinted | map(select(spins | not)); $stock | map(select(spins | not)); $usual),
+      | compare($topology; $name; $by; $hinted | map(select(spins | not)); $unhinted; $sleep; $usual),
         # Who can spare a CPU may choose among all of ours.
-        compare($topology; $name + ", spinning"; $by; $hinted; $stock | map(select(spins)); $usual),
-        # One of ours is held against all of stock: the most prompt.
+        compare($topology; $name + ", spinning"; $by; $hinted; $unhinted; $stock | map(select(spins)); $usual),
+        # The most prompt of ours is held against the most prompt of stock, and against the least
+        # of each that stock has, which is of several.
         (select($workload == "mixed" and $by != "p99")
-         | ([$hinted | best("ahead") // empty]) as $prompt
-         | compare($topology; $name; "ahead", "sleeps", (if $by == "transfers" then "ipis", "instructions" else empty end);
-             $prompt; $stock; $usual)),
+         | [$hinted | best("ahead") // empty] as $prompt
+         | [$stock | best("ahead") // empty] as $its
+         | (if $by == "transfers" then ["ipis", "instructions"] else [] end) as $counted
+         | compare($topology; $name; "ahead", "sleeps", $counted[]; $prompt; $unhinted; $its; $usual),
+           compare($topology; $name + ", least"; "sleeps", $counted[]; $prompt; $unhinted; $stock; $usual)),
         # Nobody waits for one read there: it is the work that counts, also of who gives no hints.
         (select($workload == "peak" and $by == "transfers")
-         | ($stock | map(select(spins | not))) as $sleep
-         | compare($topology; $name; "instructions"; $hinted; $sleep; $usual),
-           ([$here[] | select(.mode == "unhinted")] as $unhinted
-            | compare($topology; $name; "transfers", "instructions"; $unhinted; $sleep; $usual)))
+         | compare($topology; $name; "instructions"; $hinted; $unhinted; $sleep; $usual),
+           compare($topology; $name; "transfers", "instructions"; $unhinted; $unhinted; $sleep; $usual))
     ]
   }
