@@ -60,6 +60,8 @@ pid_t t_fork(void);
 /* Run a program; its exit status, or -errno. Its output goes to stderr. */
 int t_run(const char *const argv[]);
 bool t_have_program(const char *name);
+/* How often a thread has gone to sleep, if it sleeps now; else -1. */
+long long t_asleep(pid_t tid);
 
 struct t_output {
 	int status; /* of the command, or -errno */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the tests of batches share: a ring that bounds them, a device that takes its
- * time, and a pipe that never has anything to read.
+ * What the tests of batches share: a ring that bounds them, a device that takes
+ * its time, and a pipe that has nothing to read unless it is filled.
  */
 #ifndef CPROV_T_BATCH_H
 #define CPROV_T_BATCH_H
 
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "t_harness.h"
@@ -32,6 +36,10 @@ static inline void t_batch_open(struct __test_metadata *_metadata,
 	batch->fd = t_dev_open(&batch->dev, O_RDONLY);
 	ASSERT_LE(0, batch->fd);
 	ASSERT_EQ(0, pipe(batch->pipe));
+	/* Nobody who fills it has to wait for who reads. */
+	ASSERT_LE((int)(T_BATCH * sizeof(t_batch_buf)),
+		  fcntl(batch->pipe[1], F_SETPIPE_SZ,
+			T_BATCH * sizeof(t_batch_buf)));
 	ASSERT_EQ(0, t_ring_init(&batch->ring, 2 * T_BATCH, T_DEFER));
 	ASSERT_EQ(0, t_enable_batch(&batch->ring));
 }
@@ -53,6 +61,58 @@ static inline struct io_uring_sqe *t_batch_queue(struct t_batch *batch, int fd,
 	t_prep_rw(sqe, IORING_OP_READ, fd, t_batch_buf, sizeof(t_batch_buf), 0);
 	t_sqe_hint(sqe, hint);
 	return sqe;
+}
+
+/* Has so many reads of the pipe complete. */
+static inline bool t_batch_fill(struct t_batch *batch, unsigned int nr)
+{
+	while (nr && write(batch->pipe[1], t_batch_buf, sizeof(t_batch_buf)) ==
+			     sizeof(t_batch_buf))
+		nr--;
+	return !nr;
+}
+
+/*
+ * Submits what is queued, and waits for a whole batch without a timeout. Once
+ * the device is done, and this sleeps all the same, somebody fills the pipe for
+ * @nr reads: whether that is what ended the wait. No clock has a say in it.
+ */
+static inline bool t_batch_wait_told(struct __test_metadata *_metadata,
+				     struct t_batch *batch, unsigned int nr)
+{
+	struct {
+		long long slept;
+		bool waits, told;
+	} * shared;
+	pid_t waiter = getpid(), pid;
+	struct rusage usage;
+	bool told;
+
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
+		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	EXPECT_NE(MAP_FAILED, shared);
+	pid = t_fork();
+	EXPECT_LE(0, pid);
+	if (!pid) {
+		/* Who was woken by the device is not asleep when that is done. */
+		while (!__atomic_load_n(&shared->waits, __ATOMIC_ACQUIRE) ||
+		       t_inflight(&batch->dev) ||
+		       t_asleep(waiter) <= shared->slept)
+			usleep(1000);
+		__atomic_store_n(&shared->told, true, __ATOMIC_SEQ_CST);
+		_exit(t_batch_fill(batch, nr) ? 0 : 1);
+	}
+	EXPECT_EQ(0, t_submit(&batch->ring, 0));
+	getrusage(RUSAGE_SELF, &usage);
+	shared->slept = usage.ru_nvcsw;
+	__atomic_store_n(&shared->waits, true, __ATOMIC_RELEASE);
+	EXPECT_EQ(0, t_submit(&batch->ring, T_BATCH));
+	told = __atomic_load_n(&shared->told, __ATOMIC_SEQ_CST);
+	if (!told)
+		kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	munmap(shared, sizeof(*shared));
+	return told;
 }
 
 /* Waits for a whole batch; how many milliseconds that took, or -errno. */

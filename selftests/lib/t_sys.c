@@ -277,6 +277,18 @@ int t_run(const char *const argv[])
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -EINTR;
 }
 
+long long t_asleep(pid_t tid)
+{
+	static const char slept[] = "\nvoluntary_ctxt_switches:";
+	char text[4096];
+	const char *at;
+
+	if (t_read(text, sizeof(text), "/proc/%d/status", tid))
+		return -1;
+	at = strstr(text, "\nState:\tS") ? strstr(text, slept) : NULL;
+	return at ? atoll(at + strlen(slept)) : -1;
+}
+
 static void read_all(int fd, char *buf, size_t size)
 {
 	size_t len = 0;
