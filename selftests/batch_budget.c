@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A completion with BOUNDED_BATCH waits for others as long as its budget, not
- * for ever.
+ * for ever. How long that is the kernel's timers tell: all that one wait starts
+ * count from the same moment, so that no clock of the test's has a say in it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,21 +10,49 @@
 
 #include "t_batch.h"
 
-/* Milliseconds: one that nothing reaches, and one that is waited for. */
-#define NEVER 60000
+/* Milliseconds: one that is waited for, and how much longer others are. */
 #define SOON 200
+#define MORE 150
 
 #define B IO_LOCALITY_BOUNDED_BATCH
+
+/* What may end a wait before all that it waits for has come. */
+enum timer { BUDGET, MIN_WAIT, TIMEOUT, NR_TIMERS };
 
 FIXTURE(budget)
 {
 	struct t_batch b;
+	struct t_trace trace;
+	long long timers[NR_TIMERS];
 };
 
 FIXTURE_SETUP(budget)
 {
-	T_NEED(T_KERNEL | T_ROOT | T_NULL_BLK | T_POLICY);
+	static const char *const names[NR_TIMERS] = {
+		"io_cqring_budget_wakeup",
+		"io_cqring_min_timer_wakeup",
+		"io_cqring_timer_wakeup",
+	};
+	static const char *const events[] = { "timer:hrtimer_start",
+					      "timer:hrtimer_expire_entry" };
+
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
 	t_batch_open(_metadata, &self->b, "irqmode=2 completion_nsec=50000000");
+	for (int i = 0; i < NR_TIMERS; i++) {
+		self->timers[i] = t_function(names[i]);
+		if (!self->timers[i])
+			T_SKIP("/proc/kallsyms has no %s", names[i]);
+	}
+	T_OK(t_trace_open(&self->trace,
+			  "timer:hrtimer_start timer:hrtimer_expire_entry "
+			  "io_uring:io_uring_complete"));
+	for (size_t i = 0; i < T_ARRAY_SIZE(events); i++)
+		T_OK(t_trace_filter(
+			&self->trace, events[i],
+			"function == 0x%llx || function == 0x%llx || function == 0x%llx",
+			self->timers[BUDGET], self->timers[MIN_WAIT],
+			self->timers[TIMEOUT]));
+	t_trace_start(&self->trace);
 }
 
 FIXTURE_TEARDOWN(budget)
@@ -31,74 +60,197 @@ FIXTURE_TEARDOWN(budget)
 	t_undo_all();
 }
 
-/* 50 ms is what the device takes. */
-T_TEST_F(budget, held_no_longer)
+/* One that never completes. */
+static void queue_idle(FIXTURE_DATA(budget) * self, unsigned int cls,
+		       unsigned int flags, unsigned int budget_us)
 {
-	t_batch_queue(&self->b, self->b.pipe[0], IO_LOCALITY_CLASS_THROUGHPUT,
-		      0, 0);
-	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_LATENCY, B,
-		      SOON * 1000);
+	t_batch_queue(&self->b, self->b.pipe[0], cls, flags, budget_us);
+}
+
+/* One that takes the device 50 ms. */
+static void queue_read(FIXTURE_DATA(budget) * self, unsigned int cls,
+		       unsigned int flags, unsigned int budget_us)
+{
+	t_batch_queue(&self->b, self->b.fd, cls, flags, budget_us);
+}
+
+/* The first time that it was started; NULL: it was not. */
+static const struct t_event *started(const FIXTURE_DATA(budget) * self,
+				     enum timer timer)
+{
+	return t_find(&self->trace, "hrtimer_start", "function",
+		      self->timers[timer]);
+}
+
+static const struct t_event *expired(const FIXTURE_DATA(budget) * self,
+				     enum timer timer)
+{
+	return t_find(&self->trace, "hrtimer_expire_entry", "function",
+		      self->timers[timer]);
+}
+
+/* By how many nanoseconds one of a wait's timers ends before another. */
+static long long earlier(const FIXTURE_DATA(budget) * self, enum timer timer,
+			 enum timer other)
+{
+	const struct t_event *a = started(self, timer);
+	const struct t_event *b = started(self, other);
+
+	return a && b ? t_field(b, "expires", 0) - t_field(a, "expires", 0) :
+			-1;
+}
+
+/*
+ * Nothing comes: the budget's timer makes place for the timeout's, which ends later
+ * by just as much as the budget is less.
+ */
+static void check_budget(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(budget) * self, unsigned int budget_us)
+{
+	const unsigned int ms = budget_us / 1000 + MORE;
+
+	t_trace_start(&self->trace);
+	EXPECT_EQ(-ETIME, t_batch_wait(&self->b, T_BATCH, ms));
+	T_OK(t_trace_load(&self->trace));
+	T_EXPECT_EQ(ms * 1000000LL - budget_us * 1000LL,
+		    earlier(self, BUDGET, TIMEOUT), "%u us", budget_us);
+}
+
+T_TEST_F(budget, as_long_as_the_hint_says)
+{
+	static const unsigned int budgets[] = { 300000, 123456, 12345, 1 };
+
+	/* Each is less than those that are in flight. */
+	for (size_t i = 0; i < T_ARRAY_SIZE(budgets); i++) {
+		queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, budgets[i]);
+		ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+		check_budget(_metadata, self, budgets[i]);
+	}
+	/* The least counts, and not the last. */
+	queue_idle(self, IO_LOCALITY_CLASS_THROUGHPUT, B, 200000);
 	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
-	EXPECT_GT(NEVER, t_batch_wait(&self->b, T_BATCH, NEVER));
-	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+	check_budget(_metadata, self, 1);
+}
+
+/* A hint that names none has its class's. */
+T_TEST_F(budget, as_long_as_the_class_has)
+{
+	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/latency", "98765"));
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 0);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	check_budget(_metadata, self, 98765);
+}
+
+/* The budget, then the least time to wait, and the timeout last. */
+T_TEST_F(budget, before_the_least_wait)
+{
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 50000);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	EXPECT_EQ(-ETIME, t_wait_min_ms(&self->b.ring, T_BATCH, 100, 170));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(50000000, earlier(self, BUDGET, MIN_WAIT));
+	/* Its own timer goes on as the timeout's. */
+	EXPECT_EQ(70000000, earlier(self, MIN_WAIT, TIMEOUT));
+}
+
+/*
+ * It is held as long as the budget's timer runs, and no longer: that is the only
+ * thing that ends the wait, as there is no timeout, and nothing else completes.
+ */
+static void check_held(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(budget) * self, unsigned int budget_ms)
+{
+	const struct t_event *start, *end, *cqe;
+	long long ms = 0;
+
+	for (int attempt = 0; attempt < 20; attempt++) {
+		queue_read(self, IO_LOCALITY_CLASS_LATENCY, B,
+			   budget_ms * 1000);
+		ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+		t_trace_start(&self->trace);
+		ms = t_now_ms();
+		ASSERT_EQ(0, t_submit(&self->b.ring, T_BATCH));
+		ms = t_now_ms() - ms;
+		T_OK(t_trace_load(&self->trace));
+		EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+		/* On a busy machine the device may have been faster. */
+		start = started(self, BUDGET);
+		cqe = t_find(&self->trace, "io_uring_complete", NULL, 0);
+		if (start && cqe && start->seq < cqe->seq)
+			break;
+		start = NULL;
+	}
+	ASSERT_NE(NULL, start);
+	end = expired(self, BUDGET);
+	ASSERT_NE(NULL, end);
+	EXPECT_LT(start->seq, end->seq);
+	EXPECT_LT(end->seq, cqe->seq);
+	EXPECT_LE(t_field(start, "expires", 0), t_field(end, "now", 0));
+	EXPECT_LE(budget_ms, ms);
+	EXPECT_EQ(NULL, started(self, MIN_WAIT));
+	EXPECT_EQ(NULL, started(self, TIMEOUT));
 }
 
 T_TEST_F(budget, held_until_then)
 {
-	t_batch_queue(&self->b, self->b.pipe[0], IO_LOCALITY_CLASS_THROUGHPUT,
-		      0, 0);
-	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_LATENCY, B,
-		      SOON * 1000);
-	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
-	EXPECT_LE(SOON, t_batch_wait(&self->b, T_BATCH, NEVER));
-	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+	queue_idle(self, IO_LOCALITY_CLASS_THROUGHPUT, 0, 0);
+	check_held(_metadata, self, SOON);
+}
+
+/* Nor does it need another request in flight. */
+T_TEST_F(budget, held_alone)
+{
+	check_held(_metadata, self, SOON);
 }
 
 /* Past the budget the first completion will do. */
 T_TEST_F(budget, over_before_it_completes)
 {
-	t_batch_queue(&self->b, self->b.pipe[0], IO_LOCALITY_CLASS_THROUGHPUT,
-		      0, 0);
-	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_LATENCY, B, 1);
-	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
-	EXPECT_GT(NEVER, t_batch_wait(&self->b, T_BATCH, NEVER));
-	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
-}
+	const struct t_event *end, *cqe;
 
-/* Nor does it need a timeout of the program's to work. */
-T_TEST_F(budget, without_a_timeout)
-{
-	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_LATENCY, B, 1);
+	queue_idle(self, IO_LOCALITY_CLASS_THROUGHPUT, 0, 0);
+	queue_read(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
 	ASSERT_EQ(0, t_submit(&self->b.ring, T_BATCH));
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
-	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_LATENCY, B,
-		      SOON * 1000);
-	ASSERT_EQ(0, t_submit(&self->b.ring, T_BATCH));
-	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+	T_OK(t_trace_load(&self->trace));
+	end = expired(self, BUDGET);
+	cqe = t_find(&self->trace, "io_uring_complete", NULL, 0);
+	ASSERT_NE(NULL, cqe);
+	if (end)
+		EXPECT_LT(end->seq, cqe->seq);
+	EXPECT_EQ(NULL, started(self, TIMEOUT));
 }
 
 /* The program's own timeout counts if it is shorter, and after the budget. */
 T_TEST_F(budget, the_timeout_stays)
 {
-	t_batch_queue(&self->b, self->b.pipe[0], IO_LOCALITY_CLASS_LATENCY, B,
-		      NEVER * 1000);
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, T_LONG_US);
 	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
 	EXPECT_EQ(-ETIME, t_batch_wait(&self->b, T_BATCH, SOON));
-	t_batch_queue(&self->b, self->b.pipe[0], IO_LOCALITY_CLASS_LATENCY, B,
-		      1);
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(NULL, started(self, BUDGET));
+	EXPECT_NE(NULL, expired(self, TIMEOUT));
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
 	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	t_trace_start(&self->trace);
 	EXPECT_EQ(-ETIME, t_batch_wait(&self->b, T_BATCH, SOON));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_NE(NULL, expired(self, BUDGET));
+	EXPECT_NE(NULL, expired(self, TIMEOUT));
 }
 
 T_TEST_F(budget, forgotten_when_done)
 {
-	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_LATENCY, B, 1);
+	queue_read(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
 	ASSERT_EQ(0, t_submit(&self->b.ring, 1));
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
-	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_LATENCY, 0, 1);
+	queue_read(self, IO_LOCALITY_CLASS_LATENCY, 0, 1);
 	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	t_trace_start(&self->trace);
 	EXPECT_LE(SOON, t_batch_wait(&self->b, T_BATCH, SOON));
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(NULL, started(self, BUDGET));
 }
 
 TEST_HARNESS_MAIN

@@ -160,6 +160,9 @@ int t_submit(struct t_ring *ring, unsigned int wait);
  * in time, or another -errno. Completions that did come make it 0.
  */
 int t_wait_ms(struct t_ring *ring, unsigned int wait, unsigned int ms);
+/* The same; after @min_ms one completion will do. */
+int t_wait_min_ms(struct t_ring *ring, unsigned int wait, unsigned int min_ms,
+		  unsigned int ms);
 /* The next completion, if there is one. */
 bool t_cqe(struct t_ring *ring, struct io_uring_cqe *cqe);
 /* The same, with what a CQE32 ring's has besides; elsewhere @big stays. */
@@ -274,6 +277,8 @@ const struct t_event *t_find(const struct t_trace *trace, const char *name,
 			     const char *field, long long value);
 size_t t_count(const struct t_trace *trace, const char *name, const char *field,
 	       long long value);
+/* A function of the kernel, as fields have it; 0: there is none. */
+long long t_function(const char *name);
 
 /* ---- t_dev.c: block devices ---- */
 

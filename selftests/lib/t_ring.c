@@ -162,13 +162,17 @@ int t_submit(struct t_ring *ring, unsigned int wait)
 	return ret < 0 ? ret : 0;
 }
 
-int t_wait_ms(struct t_ring *ring, unsigned int wait, unsigned int ms)
+int t_wait_min_ms(struct t_ring *ring, unsigned int wait, unsigned int min_ms,
+		  unsigned int ms)
 {
 	struct __kernel_timespec ts = {
 		.tv_sec = ms / 1000,
 		.tv_nsec = ms % 1000 * 1000000L,
 	};
-	struct io_uring_getevents_arg arg = { .ts = (uintptr_t)&ts };
+	struct io_uring_getevents_arg arg = {
+		.min_wait_usec = min_ms * 1000,
+		.ts = (uintptr_t)&ts,
+	};
 	int ret;
 
 	do {
@@ -177,6 +181,11 @@ int t_wait_ms(struct t_ring *ring, unsigned int wait, unsigned int ms)
 			      &arg, sizeof(arg));
 	} while (ret < 0 && errno == EINTR);
 	return ret < 0 ? -errno : 0;
+}
+
+int t_wait_ms(struct t_ring *ring, unsigned int wait, unsigned int ms)
+{
+	return t_wait_min_ms(ring, wait, 0, ms);
 }
 
 bool t_cqe_big(struct t_ring *ring, struct io_uring_cqe *cqe, __u64 big[2])
