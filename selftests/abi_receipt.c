@@ -39,7 +39,7 @@ FIXTURE_SETUP(receipt)
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, 4096));
-	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
+	T_OK(t_trace_open(&self->trace, T_WAY_EVENTS));
 	self->nr = t_cpus(self->cpus);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->ring_flags));
 }
@@ -111,8 +111,7 @@ static unsigned int field(const struct reply *reply, unsigned int shift,
 /* From one CPU to the home on each; the receipt says what the trace does. */
 T_TEST_F(receipt, says_what_happened)
 {
-	const struct t_event *decided, *done;
-	int remote = 0;
+	const struct t_event *decided, *done, *cqe;
 
 	ASSERT_EQ(0, t_enable_receipts(&self->ring, NULL));
 	ASSERT_EQ(0, t_disable(&self->ring));
@@ -133,9 +132,12 @@ T_TEST_F(receipt, says_what_happened)
 		done = t_find(&self->trace, "block_rq_complete", "dev",
 			      self->dev.dev);
 		ASSERT_NE(NULL, decided);
+		cqe = t_find(&self->trace, "io_uring_complete", NULL, 0);
 		ASSERT_NE(NULL, done);
+		ASSERT_NE(NULL, cqe);
 		EXPECT_EQ(4096, reply.res);
-		remote += reply.remote;
+		T_EXPECT_EQ(done->cpu != cqe->cpu, reply.remote,
+			    "done on %d, CQE on %d", done->cpu, cqe->cpu);
 		if (!(variant->ring_flags & IORING_SETUP_CQE32))
 			continue;
 		EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
@@ -148,9 +150,53 @@ T_TEST_F(receipt, says_what_happened)
 				  t_field(decided, "reason", -1),
 			  reason_of(&reply));
 	}
-	/* The task may have followed its completion, but not to all CPUs. */
-	if (self->nr > 1)
-		EXPECT_LE(1, remote);
+}
+
+/*
+ * Remote is who was done elsewhere than its CQE was made, and no other. The task is
+ * on each CPU when it makes the CQE of what was done on each.
+ */
+T_TEST_F(receipt, remote_is_elsewhere)
+{
+	const struct t_event *done, *made;
+	struct io_uring_cqe cqe;
+	struct t_ring ring;
+
+	/* CQEs are made when the task asks for them. */
+	ASSERT_EQ(0,
+		  t_ring_init(&ring, 4,
+			      variant->ring_flags | IORING_SETUP_DEFER_TASKRUN |
+				      IORING_SETUP_SINGLE_ISSUER));
+	for (int i = 0; i < self->nr * self->nr; i++) {
+		const int home = self->cpus[i / self->nr];
+		const int there = self->cpus[i % self->nr];
+		struct io_locality_hint hint =
+			t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, home, FLOW);
+
+		t_stand_on(self->cpus[0], home);
+		ASSERT_EQ(0, t_enable_receipts(&ring, &hint));
+		t_trace_start(&self->trace);
+		t_prep_rw(t_sqe(&ring), IORING_OP_READ, self->fd, self->buf,
+			  4096, 1 << 20);
+		ASSERT_EQ(0, t_submit(&ring, 0));
+		ASSERT_NE(NULL, t_trace_await(&self->trace, "block_rq_complete",
+					      "dev", self->dev.dev));
+		ASSERT_EQ(0, t_pin(there));
+		ASSERT_EQ(0, t_submit(&ring, 1));
+		ASSERT_TRUE(t_cqe(&ring, &cqe));
+		ASSERT_EQ(4096, cqe.res);
+		ASSERT_EQ(0, t_disable(&ring));
+		T_OK(t_trace_load(&self->trace));
+		done = t_find(&self->trace, "block_rq_complete", "dev",
+			      self->dev.dev);
+		made = t_find(&self->trace, "io_uring_complete", NULL, 0);
+		ASSERT_NE(NULL, made);
+		EXPECT_EQ(home, done->cpu);
+		EXPECT_EQ(there, made->cpu);
+		T_EXPECT_EQ(home != there,
+			    !!(cqe.flags & IO_LOCALITY_CQE_F_REMOTE),
+			    "done on %d, CQE on %d", home, there);
+	}
 }
 
 /* At home there is nothing remote: pinned, so that it is home. */

@@ -60,7 +60,7 @@ FIXTURE_SETUP(passthrough)
 	self->block = t_read_num(512, "/sys/block/%s/queue/logical_block_size",
 				 self->dev.name);
 	self->nr = t_cpus(self->cpus);
-	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
+	T_OK(t_trace_open(&self->trace, T_WAY_EVENTS));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->ring_flags));
 }
 
@@ -96,7 +96,7 @@ T_TEST_F(passthrough, completes_at_home)
 		struct io_locality_hint hint =
 			t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
 				  self->cpus[i], FLOW + i);
-		const struct t_event *decided, *done;
+		const struct t_event *decided, *done, *made;
 		struct io_uring_cqe cqe;
 		__u64 big[2];
 
@@ -114,9 +114,13 @@ T_TEST_F(passthrough, completes_at_home)
 		done = t_find(&self->trace, "block_rq_complete", "dev",
 			      self->dev.dev);
 		ASSERT_NE(NULL, decided);
+		made = t_find(&self->trace, "io_uring_complete", NULL, 0);
 		ASSERT_NE(NULL, done);
+		ASSERT_NE(NULL, made);
 		EXPECT_EQ(self->cpus[i], t_field(decided, "home_cpu", -1));
 		EXPECT_EQ(self->cpus[i], done->cpu);
+		EXPECT_EQ(done->cpu != made->cpu,
+			  !!(cqe.flags & IO_LOCALITY_CQE_F_REMOTE));
 		/* The device's word, which for a read is nothing, and ours. */
 		EXPECT_EQ(0, big[0]);
 		EXPECT_EQ(FLOW + i, (int)(__u32)big[1]);
