@@ -271,6 +271,83 @@ T_TEST_F(limit, of_a_cgroup)
 	EXPECT_EQ(sent.over, counted("cgroup") - before);
 }
 
+/* What Documentation/policy.rst says that they are. */
+static const long long defaults[] = { 100000, 200000, 100000, 200000 };
+
+/* The tenth of a second that an account saves, and what a ring asks for at once. */
+#define BURST (100000 / 10)
+#define AT_ONCE 32
+
+#define FLOOD_MS 1500
+#define FLOOD_DEPTH 512
+
+/* How many step-critical reads, of nothing, one ring takes in that time. */
+static long long flood(int fd)
+{
+	struct io_locality_hint hint = t_hint();
+	long long end = t_now_ms() + FLOOD_MS, sent = 0;
+	struct io_uring_cqe cqe;
+	struct t_ring ring;
+
+	if (t_ring_init(&ring, FLOOD_DEPTH, 0) ||
+	    t_enable(&ring, &hint, NULL, 0))
+		return -1;
+	do {
+		for (int i = 0; i < FLOOD_DEPTH; i++)
+			t_prep_rw(t_sqe(&ring), IORING_OP_READ, fd, &cqe, 0, 0);
+		if (t_submit(&ring, FLOOD_DEPTH))
+			return -1;
+		while (t_cqe(&ring, &cqe))
+			sent++;
+	} while (t_now_ms() < end);
+	return sent;
+}
+
+/* As the module comes, one user does not drown the machine, whatever its CPUs. */
+T_TEST_F(limit, by_default)
+{
+	long long sent = 0, over, ms, most;
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus), fd, pipes[2];
+
+	T_OR_SKIP(t_policy_unload());
+	T_OK(t_policy_load());
+	for (size_t i = 0; i < T_ARRAY_SIZE(knobs); i++)
+		EXPECT_EQ(defaults[i], t_read_num(-1, LIMITS "%s", knobs[i]));
+
+	fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, pipe(pipes));
+	ms = t_now_ms();
+	for (int i = 0; i < nr; i++) {
+		if (!t_fork()) {
+			long long mine;
+
+			t_pin(cpus[i]);
+			mine = flood(fd);
+			_exit(write(pipes[1], &mine, sizeof(mine)) !=
+			      sizeof(mine));
+		}
+	}
+	for (int i = 0; i < nr; i++) {
+		long long theirs;
+
+		ASSERT_EQ(sizeof(theirs),
+			  read(pipes[0], &theirs, sizeof(theirs)));
+		ASSERT_LT(0, theirs);
+		sent += theirs;
+	}
+	ms = t_now_ms() - ms + 1;
+	over = counted("user");
+	most = defaults[0] * ms / 1000 + BURST + nr * AT_ONCE;
+	TH_LOG("%lld in %lld ms, %lld over the limit", sent, ms, over);
+	EXPECT_GE(most, sent - over);
+	/* What is saved is there for who comes after a while. */
+	if (sent > BURST)
+		EXPECT_LE(BURST - nr * AT_ONCE, sent - over);
+	if (sent <= most)
+		T_SKIP("a machine too slow to reach the limit");
+}
+
 T_TEST_F(limit, bad_input)
 {
 	static const char *const bad[] = { "-1", "x", "", "1 2", "4294967296" };
