@@ -19,6 +19,8 @@
 #   CPROV_MULTIPATH_DEV  the same, of two NVMe controllers
 #   CPROV_KO             completion_provenance.ko
 #   CPROV_TRIALS         how often each order of a batch's completions is tried
+#   CPROV_KILLS          how often a program with requests in flight is killed, at
+#                        points spread over its first 40
 #   CPROV_RELOADS        how often the module is reloaded under I/O
 
 here=$(cd "$(dirname "$0")" && pwd)

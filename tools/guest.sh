@@ -48,6 +48,7 @@ guest_selftests()
 		CPROV_MULTIPATH_DEV=/dev/disk/by-serial/cprov-multipath \
 		CPROV_KO=/lib/cprov/completion_provenance.ko \
 		CPROV_RELOADS="${CPROV_RELOADS:-50}" CPROV_TRIALS="${CPROV_TRIALS:-10000}" \
+		CPROV_KILLS="${CPROV_KILLS:-21}" \
 		/selftests/run_all.sh "$@" 2>"$said" || status=$?
 	# The verdict last: of a failure only the end may be shown.
 	cat "$log" "$said"

@@ -70,7 +70,7 @@ leaks()
 		echo 'none of the tests is for it'
 		exit 77
 	fi
-	CPROV_TRIALS=500 guest_selftests test-leaks "$patched" one-queue-2llc --append kmemleak=on -- \
+	CPROV_KILLS=9 guest_selftests test-leaks "$patched" one-queue-2llc --append kmemleak=on -- \
 		way_exit fault_exit abi_update abi_task_default rule_change
 }
 
