@@ -397,6 +397,11 @@ T_TEST_F(follow, many_requests)
 	int status;
 	pid_t pid;
 
+	/* What is over its limit has no number. */
+	ASSERT_EQ(0, t_set(T_KNOBS "/limits/user_step_critical", "0"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/limits/user_steered", "0"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/limits/cgroup_step_critical", "0"));
+	ASSERT_EQ(0, t_set(T_KNOBS "/limits/cgroup_steered", "0"));
 	pid = t_fork();
 	if (!pid) {
 		int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
