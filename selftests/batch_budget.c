@@ -141,6 +141,16 @@ T_TEST_F(budget, as_long_as_the_class_has)
 	check_budget(_metadata, self, 98765);
 }
 
+/* What is not batched at all, as its class has no window, bounds no other. */
+T_TEST_F(budget, beside_one_that_has_none)
+{
+	ASSERT_EQ(0, t_set(T_KNOBS "/window_us/latency", "0"));
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 0);
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 12345);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	check_budget(_metadata, self, 12345);
+}
+
 /* The budget, then the least time to wait, and the timeout last. */
 T_TEST_F(budget, before_the_least_wait)
 {

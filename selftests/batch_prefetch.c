@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "t_batch.h"
@@ -104,6 +105,22 @@ T_TEST_F(prefetch, no_wait_is_lost)
 			want = nr - got;
 		}
 	}
+}
+
+/* Who does that waits for their requests alone. */
+T_TEST_F(prefetch, buffers_can_be_unregistered)
+{
+	struct iovec iov = { t_batch_buf, sizeof(t_batch_buf) };
+
+	ASSERT_EQ(0,
+		  t_register(&self->b.ring, IORING_REGISTER_BUFFERS, &iov, 1));
+	t_batch_queue(&self->b, self->b.pipe[0], IO_LOCALITY_CLASS_THROUGHPUT,
+		      0, 0);
+	queue_slow(_metadata, self)->opcode = IORING_OP_READ_FIXED;
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	EXPECT_EQ(0, t_register(&self->b.ring, IORING_UNREGISTER_BUFFERS, NULL,
+				0));
+	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
 T_TEST_F(prefetch, a_drained_request_gets_its_turn)
