@@ -15,6 +15,8 @@
 #define MORE 150
 
 #define B IO_LOCALITY_BOUNDED_BATCH
+#define EVENTS \
+	"timer:hrtimer_start timer:hrtimer_expire_entry io_uring:io_uring_complete"
 
 /* What may end a wait before all that it waits for has come. */
 enum timer { BUDGET, MIN_WAIT, TIMEOUT, NR_TIMERS };
@@ -43,9 +45,7 @@ FIXTURE_SETUP(budget)
 		if (!self->timers[i])
 			T_SKIP("/proc/kallsyms has no %s", names[i]);
 	}
-	T_OK(t_trace_open(&self->trace,
-			  "timer:hrtimer_start timer:hrtimer_expire_entry "
-			  "io_uring:io_uring_complete"));
+	T_OK(t_trace_open(&self->trace, EVENTS));
 	for (size_t i = 0; i < T_ARRAY_SIZE(events); i++)
 		T_OK(t_trace_filter(
 			&self->trace, events[i],

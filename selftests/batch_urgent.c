@@ -34,8 +34,7 @@ FIXTURE_TEARDOWN(urgent)
 /* Reads of the pipe, with which no batch is whole. */
 #define PARKED (T_BATCH - 4)
 
-/* What a request's user_data says that it is; those of the pipe count from
- * here. */
+/* What a request is, by its user_data; those of the pipe count from here. */
 enum { OTHER, URGENT, FIRST_PARKED };
 
 static void park(FIXTURE_DATA(urgent) * self, unsigned int nr)
@@ -186,8 +185,7 @@ T_TEST_F(urgent, throughput_waits_for_the_batch)
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
-/* What is waited for on any other ring is what was asked for, or the timeout.
- */
+/* What any other ring waits for is what was asked for, or the timeout. */
 T_TEST_F(urgent, only_on_a_ring_that_opted_in)
 {
 	ASSERT_EQ(0, t_disable(&self->b.ring));
