@@ -14,7 +14,7 @@
 
 #include "t_harness.h"
 
-#define READS 32
+#define READS 8
 #define EVENTS T_WAY_EVENTS " sched:sched_waking ipi:ipi_send_cpu"
 
 FIXTURE(waiter)
@@ -68,14 +68,11 @@ FIXTURE_SETUP(waiter)
 	if (self->nr > 4)
 		self->nr = 4;
 	ASSERT_EQ(0, pipe(self->told));
-	self->sq_cpu = -1;
-	if (variant->flags & IORING_SETUP_SQPOLL) {
-		self->sq_cpu = self->cpus[self->nr - 1];
-		ASSERT_EQ(0,
-			  t_ring_init_sqpoll(&self->ring, 4, self->sq_cpu, 0));
-	} else {
-		ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->flags));
-	}
+	self->sq_cpu = variant->flags & IORING_SETUP_SQPOLL ?
+			       self->cpus[self->nr - 1] :
+			       -1;
+	ASSERT_EQ(0,
+		  t_ring_init_on(&self->ring, 4, variant->flags, self->sq_cpu));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 }
 

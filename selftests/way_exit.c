@@ -238,9 +238,7 @@ static int ring_init(FIXTURE_DATA(leave) * self,
 	};
 	int ret;
 
-	ret = variant->flags & IORING_SETUP_SQPOLL ?
-		      t_ring_init_sqpoll(ring, DEPTH, self->cpus[1], 0) :
-		      t_ring_init(ring, DEPTH, variant->flags);
+	ret = t_ring_init_on(ring, DEPTH, variant->flags, self->cpus[1]);
 	return ret ? ret : t_locality(ring->fd, &reg);
 }
 

@@ -44,12 +44,8 @@ FIXTURE_SETUP(message)
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	self->nr = t_cpus(self->cpus);
-	if (variant->flags & IORING_SETUP_SQPOLL) {
-		ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 4,
-						self->cpus[self->nr - 1], 0));
-	} else {
-		ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->flags));
-	}
+	ASSERT_EQ(0, t_ring_init_on(&self->ring, 4, variant->flags,
+				    self->cpus[self->nr - 1]));
 	/* A default, for whatever takes it by mistake. */
 	ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));
 	ASSERT_EQ(0, t_ring_init(&self->target, 4, variant->target_flags));

@@ -31,9 +31,6 @@ T_VARIANT(polled, sqpoll, .flags = IORING_SETUP_SQPOLL);
 
 FIXTURE_SETUP(polled)
 {
-	struct io_uring_params params = {
-		.flags = variant->flags | IORING_SETUP_IOPOLL,
-	};
 	const char *options;
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
@@ -47,13 +44,12 @@ FIXTURE_SETUP(polled)
 	T_OK(t_trace_open(&self->trace, T_WAY_EVENTS));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
-	self->sq_cpu = -1;
-	if (variant->flags & IORING_SETUP_SQPOLL) {
-		self->sq_cpu = self->cpus[self->nr - 1];
-		params.flags |= IORING_SETUP_SQ_AFF;
-		params.sq_thread_cpu = self->sq_cpu;
-	}
-	ASSERT_EQ(0, t_ring_init_params(&self->ring, 4, &params));
+	self->sq_cpu = variant->flags & IORING_SETUP_SQPOLL ?
+			       self->cpus[self->nr - 1] :
+			       -1;
+	ASSERT_EQ(0, t_ring_init_on(&self->ring, 4,
+				    variant->flags | IORING_SETUP_IOPOLL,
+				    self->sq_cpu));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 }
 

@@ -44,14 +44,11 @@ FIXTURE_SETUP(retry)
 	T_OK(t_trace_open(&self->trace,
 			  T_WAY_EVENTS " io_uring:io_uring_queue_async_work"));
 	self->nr = t_cpus(self->cpus);
-	self->sq_cpu = -1;
-	if (variant->flags & IORING_SETUP_SQPOLL) {
-		self->sq_cpu = self->cpus[self->nr - 1];
-		ASSERT_EQ(0,
-			  t_ring_init_sqpoll(&self->ring, 4, self->sq_cpu, 0));
-	} else {
-		ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->flags));
-	}
+	self->sq_cpu = variant->flags & IORING_SETUP_SQPOLL ?
+			       self->cpus[self->nr - 1] :
+			       -1;
+	ASSERT_EQ(0,
+		  t_ring_init_on(&self->ring, 4, variant->flags, self->sq_cpu));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 }
 

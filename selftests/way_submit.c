@@ -108,14 +108,11 @@ FIXTURE_SETUP(submit)
 	self->nr = t_cpus(self->cpus);
 	if (self->nr > MAX_CPUS)
 		self->nr = MAX_CPUS;
-	self->sq_cpu = -1;
-	if (variant->flags & IORING_SETUP_SQPOLL) {
-		self->sq_cpu = self->cpus[self->nr - 1];
-		ASSERT_EQ(0,
-			  t_ring_init_sqpoll(&self->ring, 8, self->sq_cpu, 0));
-	} else {
-		ASSERT_EQ(0, t_ring_init(&self->ring, 8, variant->flags));
-	}
+	self->sq_cpu = variant->flags & IORING_SETUP_SQPOLL ?
+			       self->cpus[self->nr - 1] :
+			       -1;
+	ASSERT_EQ(0,
+		  t_ring_init_on(&self->ring, 8, variant->flags, self->sq_cpu));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 	ASSERT_EQ(0, t_register(&self->ring, IORING_REGISTER_BUFFERS, &all, 1));
 	ASSERT_EQ(0,

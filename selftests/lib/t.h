@@ -139,6 +139,9 @@ struct t_ring {
 int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags);
 int t_ring_init_params(struct t_ring *ring, unsigned int entries,
 		       struct io_uring_params *p);
+/* With IORING_SETUP_SQPOLL, and only then, its thread stays on @sq_cpu. */
+int t_ring_init_on(struct t_ring *ring, unsigned int entries,
+		   unsigned int flags, int sq_cpu);
 /*
  * With an SQ thread that stays on a CPU, and sleeps after so long with nothing to
  * do; 0: as the kernel has it.

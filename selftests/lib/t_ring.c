@@ -95,6 +95,20 @@ int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu,
 	return t_ring_init_params(ring, entries, &p);
 }
 
+int t_ring_init_on(struct t_ring *ring, unsigned int entries,
+		   unsigned int flags, int sq_cpu)
+{
+	struct io_uring_params p;
+
+	memset(&p, 0, sizeof(p));
+	p.flags = flags;
+	if (flags & IORING_SETUP_SQPOLL) {
+		p.flags |= IORING_SETUP_SQ_AFF;
+		p.sq_thread_cpu = sq_cpu;
+	}
+	return t_ring_init_params(ring, entries, &p);
+}
+
 void t_ring_exit(struct t_ring *ring)
 {
 	munmap(ring->sqes, ring->sqes_size);
