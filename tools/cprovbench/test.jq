@@ -46,7 +46,7 @@ def takes_hints: IN("default", "coop", "defer", "sqpoll", "passthrough");
    # comes, without interrupt.
    (select(.emulated and .wait == 8 and ((.hints and .ring == "sqpoll") | not)) | .phases[0]
     | [.flows[:2][] | .ahead / .ios] as [$urgent, $bulk]
-    | select(($urgent < $bulk / 2) != $r.hints) | "\($name): found behind \($urgent) others, bulk reads behind \($bulk)"),
+    | select(($urgent < $bulk * 3 / 4) != $r.hints) | "\($name): found behind \($urgent) others, bulk reads behind \($bulk)"),
    (select(.workload != "mixed") | select(.phases[] | .sleeps or (.flows[] | .ahead or .behind)) | "\($name): has what is mixed\u0027s"),
    (select(.label == "off" and .hints) | "\($name): hints were not off")]
 # Who has much to do with what it reads may do without, but not each time.
