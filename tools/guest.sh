@@ -35,6 +35,9 @@ guest_selftests()
 	shift
 	# What patches code under load would mostly be run again.
 	[[ " $*" != *' reload'* ]] || options+=(--one-thread)
+	# Devices and traces come and go for each test, and waited for a grace period most
+	# of the time. What is freed too early is found no later so.
+	options+=(--append rcupdate.rcu_expedited=1)
 	mkdir -p "${said%/*}"
 	"$CPROV_TOP/tools/vm/boot.sh" --name "$name" --kernel "$kdir" --topology "$topology" \
 		--drive serial=cprov-test,size=256M --drive serial=cprov-scratch,size=256M \
@@ -48,7 +51,7 @@ guest_selftests()
 		CPROV_MULTIPATH_DEV=/dev/disk/by-serial/cprov-multipath \
 		CPROV_KO=/lib/cprov/completion_provenance.ko \
 		CPROV_RELOADS="${CPROV_RELOADS:-50}" CPROV_TRIALS="${CPROV_TRIALS:-10000}" \
-		CPROV_KILLS="${CPROV_KILLS:-21}" \
+		CPROV_KILLS="${CPROV_KILLS:-9}" \
 		/selftests/run_all.sh "$@" 2>"$said" || status=$?
 	# The verdict last: of a failure only the end may be shown.
 	cat "$log" "$said"

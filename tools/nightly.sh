@@ -10,7 +10,7 @@ die_with_parent "$@"
 cd "$CPROV_TOP"
 
 steps_begin nightly 12
-CPROV_RELOADS=1000 step test "$tools/test.sh"
+CPROV_RELOADS=1000 CPROV_KILLS=21 step test "$tools/test.sh"
 step check "$tools/check.sh"
 step matrix "$tools/matrix.sh"
 step mutants "$tools/mutants.sh"
