@@ -170,14 +170,20 @@ T_TEST_F(budget, before_the_least_wait)
 static void check_held(struct __test_metadata *_metadata,
 		       FIXTURE_DATA(budget) * self, unsigned int budget_ms)
 {
-	const struct t_event *start, *end, *cqe;
+	const struct t_event *start = NULL, *end, *cqe;
 	long long ms = 0;
 
 	for (int attempt = 0; attempt < 20; attempt++) {
+		t_trace_start(&self->trace);
 		queue_read(self, IO_LOCALITY_CLASS_LATENCY, B,
 			   budget_ms * 1000);
 		ASSERT_EQ(0, t_submit(&self->b.ring, 0));
-		t_trace_start(&self->trace);
+		if (!t_inflight(&self->b.dev)) {
+			/* What has its CQE before the wait does not bound it. */
+			ASSERT_EQ(0, t_submit(&self->b.ring, 1));
+			EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+			continue;
+		}
 		ms = t_now_ms();
 		ASSERT_EQ(0, t_submit(&self->b.ring, T_BATCH));
 		ms = t_now_ms() - ms;
