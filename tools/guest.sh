@@ -37,7 +37,7 @@ guest_selftests()
 	[[ " $*" != *' reload'* ]] || options+=(--one-thread)
 	# Devices and traces come and go for each test, and waited for a grace period most
 	# of the time; not so on a kernel that is slow by itself.
-	[[ ${DEBUG:-none} != none ]] || options+=(--append rcupdate.rcu_expedited=1)
+	debug_kernel "$kdir" || options+=(--append rcupdate.rcu_expedited=1)
 	mkdir -p "${said%/*}"
 	"$CPROV_TOP/tools/vm/boot.sh" --name "$name" --kernel "$kdir" --topology "$topology" \
 		--drive serial=cprov-test,size=256M --drive serial=cprov-scratch,size=256M \

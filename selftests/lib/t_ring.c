@@ -83,20 +83,8 @@ int t_ring_init(struct t_ring *ring, unsigned int entries, unsigned int flags)
 	return t_ring_init_params(ring, entries, &p);
 }
 
-int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu,
-		       unsigned int idle_ms)
-{
-	struct io_uring_params p;
-
-	memset(&p, 0, sizeof(p));
-	p.flags = IORING_SETUP_SQPOLL | IORING_SETUP_SQ_AFF;
-	p.sq_thread_cpu = cpu;
-	p.sq_thread_idle = idle_ms;
-	return t_ring_init_params(ring, entries, &p);
-}
-
-int t_ring_init_on(struct t_ring *ring, unsigned int entries,
-		   unsigned int flags, int sq_cpu)
+static int init_on(struct t_ring *ring, unsigned int entries,
+		   unsigned int flags, int sq_cpu, unsigned int idle_ms)
 {
 	struct io_uring_params p;
 
@@ -105,8 +93,21 @@ int t_ring_init_on(struct t_ring *ring, unsigned int entries,
 	if (flags & IORING_SETUP_SQPOLL) {
 		p.flags |= IORING_SETUP_SQ_AFF;
 		p.sq_thread_cpu = sq_cpu;
+		p.sq_thread_idle = idle_ms;
 	}
 	return t_ring_init_params(ring, entries, &p);
+}
+
+int t_ring_init_on(struct t_ring *ring, unsigned int entries,
+		   unsigned int flags, int sq_cpu)
+{
+	return init_on(ring, entries, flags, sq_cpu, 0);
+}
+
+int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu,
+		       unsigned int idle_ms)
+{
+	return init_on(ring, entries, IORING_SETUP_SQPOLL, cpu, idle_ms);
 }
 
 void t_ring_exit(struct t_ring *ring)

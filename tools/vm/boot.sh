@@ -107,11 +107,6 @@ find_kernel()
 	[[ -r $image ]] || die "no kernel image" "$image" "make kernels"
 }
 
-debug_kernel()
-{
-	grep -qsE '^CONFIG_(KASAN|KCSAN)=y' "$kernel/.config"
-}
-
 describe_machine()
 {
 	local mib n why
@@ -122,7 +117,7 @@ describe_machine()
 		"use one of: $(awk '/^[a-z]/ { printf "%s ", $1 }' "$here/topologies")"
 	[[ -z $cpus_instead ]] ||
 		cpus=$cpus_instead sockets=1 nodes=1 queues=$cpus_instead topology="$cpus_instead CPUs"
-	if debug_kernel; then
+	if debug_kernel "$kernel"; then
 		mib=$((mib * 2))
 		timeout=$((timeout * 4)) boot_timeout=$((boot_timeout * 4))
 	fi

@@ -131,3 +131,9 @@ progress_end()
 	[[ ! -t 2 ]] || printf '\r\033[K' >&2
 	PROGRESS_LABEL=
 }
+
+# debug_kernel KDIR: whether it is one of those that are slow by themselves.
+debug_kernel()
+{
+	grep -qsE '^CONFIG_(KASAN|KCSAN)=y' "$1/.config"
+}
