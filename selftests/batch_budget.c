@@ -13,6 +13,8 @@
 /* Milliseconds: one that is waited for, and how much longer others are. */
 #define SOON 200
 #define MORE 150
+/* Milliseconds: a timeout that nothing here is to come to. */
+#define LATE 10000
 
 #define B IO_LOCALITY_BOUNDED_BATCH
 #define EVENTS \
@@ -178,12 +180,6 @@ static void check_held(struct __test_metadata *_metadata,
 		queue_read(self, IO_LOCALITY_CLASS_LATENCY, B,
 			   budget_ms * 1000);
 		ASSERT_EQ(0, t_submit(&self->b.ring, 0));
-		if (!t_inflight(&self->b.dev)) {
-			/* What has its CQE before the wait does not bound it. */
-			ASSERT_EQ(0, t_submit(&self->b.ring, 1));
-			EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
-			continue;
-		}
 		ms = t_now_ms();
 		ASSERT_EQ(0, t_submit(&self->b.ring, T_BATCH));
 		ms = t_now_ms() - ms;
@@ -253,6 +249,63 @@ T_TEST_F(budget, the_timeout_stays)
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_NE(NULL, expired(self, BUDGET));
 	EXPECT_NE(NULL, expired(self, TIMEOUT));
+}
+
+/* What has come by now holds a wait for so long, and not until its timeout. */
+static void check_there(struct __test_metadata *_metadata,
+			FIXTURE_DATA(budget) * self)
+{
+	t_trace_start(&self->trace);
+	EXPECT_LE(SOON, t_batch_wait(&self->b, T_BATCH, LATE));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_NE(NULL, started(self, BUDGET));
+	EXPECT_NE(NULL, expired(self, BUDGET));
+	EXPECT_EQ(NULL, started(self, TIMEOUT));
+}
+
+/* It is on the work list, which the wait runs first. */
+T_TEST_F(budget, there_as_the_wait_begins)
+{
+	const struct t_event *cqe;
+
+	queue_read(self, IO_LOCALITY_CLASS_LATENCY, B, SOON * 1000);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	while (t_inflight(&self->b.dev))
+		usleep(1000);
+	check_there(_metadata, self);
+	cqe = t_find(&self->trace, "io_uring_complete", NULL, 0);
+	ASSERT_NE(NULL, cqe);
+	ASSERT_NE(NULL, started(self, BUDGET));
+	EXPECT_LT(cqe->seq, started(self, BUDGET)->seq);
+	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+}
+
+/* Its CQE is in the ring, and counts until the program has taken it. */
+T_TEST_F(budget, there_before_the_wait)
+{
+	queue_read(self, IO_LOCALITY_CLASS_LATENCY, B, SOON * 1000);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 1));
+	check_there(_metadata, self);
+	check_there(_metadata, self);
+	/* One that has more time does not give this one more. */
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, T_LONG_US);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	check_there(_metadata, self);
+	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+}
+
+/* A ring that has opted out gets as many as it waits for, or its timeout. */
+T_TEST_F(budget, not_of_a_ring_that_opted_out)
+{
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
+	queue_read(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 1));
+	ASSERT_EQ(0, t_disable(&self->b.ring));
+	t_trace_start(&self->trace);
+	EXPECT_LE(SOON, t_batch_wait(&self->b, T_BATCH, SOON));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(NULL, started(self, BUDGET));
+	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
 T_TEST_F(budget, forgotten_when_done)

@@ -66,7 +66,8 @@
  * not wake the task while a request of another class, with a hint, is in flight.
  * One of any other class may be batched as ever, but with IO_LOCALITY_BOUNDED_BATCH
  * in its hint no longer than its budget, counted from the start of the wait: past
- * the least budget in flight, any completion ends the wait.
+ * the least budget of those in flight, or whose CQE is in the ring, any completion
+ * ends the wait.
  *
  * LIMITS
  *
