@@ -80,10 +80,11 @@ T_TEST_F(rules, add_little)
 	EXPECT_STREQ("", t_rule_get("fio", "uid"));
 	EXPECT_STREQ("", t_rule_get("fio", "cgroup"));
 	EXPECT_STREQ("100", t_rule_get("fio", "order"));
-	t_sh(&self->o, "cprovctl rules add --off later --uid root");
+	t_sh(&self->o, "cprovctl rules add --off later --uid root --flow 010");
 	T_EXPECT_EQ(0, self->o.status, "%s", self->o.err);
 	EXPECT_STREQ("0", t_rule_get("later", "active"));
 	EXPECT_STREQ("0", t_rule_get("later", "uid"));
+	EXPECT_STREQ("10", t_rule_get("later", "flow_id"));
 }
 
 T_TEST_F(rules, add_of_a_group_that_is_not_there_is_said)
@@ -161,6 +162,11 @@ T_TEST_F(rules, list_in_json)
 		self->o.out);
 	t_sh(&self->o, "cprovctl rules show a --json | jq -r .[].comm");
 	EXPECT_STREQ("q\"\\\n", self->o.out);
+	/* Any bytes are a name, and JSON is UTF-8. */
+	t_sh(&self->o,
+	     "cprovctl rules add c --comm \"$(printf '\\303\\244\\377\\302z\\355\\240\\200')\" &&"
+	     "cprovctl rules show c --json | jq -r .[].comm");
+	EXPECT_STREQ("\u00e4\ufffd\ufffdz\ufffd\ufffd\ufffd\n", self->o.out);
 }
 
 T_TEST_F(rules, on_and_off)
@@ -242,6 +248,28 @@ T_TEST_F(rules, save_where_it_cannot)
 	EXPECT_EQ(1, self->o.status);
 	t_sh(&self->o, "cat %s/rules", self->dir);
 	EXPECT_STREQ("old\n", self->o.out);
+}
+
+/* What is no file is written to, and a link is followed, not replaced. */
+T_TEST_F(rules, save_to_what_is_there)
+{
+	t_sh(&self->o,
+	     "cd %s && cprovctl rules add a --comm x && mkfifo pipe && "
+	     "(cat pipe >read &) && cprovctl rules save pipe && test -p pipe && "
+	     "touch file && ln -s file link && cprovctl rules save link && "
+	     "test -L link && grep -q comm=x file && "
+	     "cprovctl rules save /dev/full",
+	     self->dir);
+	EXPECT_EQ(1, self->o.status);
+	EXPECT_NE(NULL, strstr(self->o.err, "/dev/full"));
+	/* What somebody else may have put there is not written through. */
+	t_sh(&self->o,
+	     "cd %s && ln -s elsewhere new.new && cprovctl rules save new; "
+	     "echo $? && test ! -e elsewhere && test ! -e new",
+	     self->dir);
+	EXPECT_EQ(0, self->o.status);
+	EXPECT_STREQ("1\n", self->o.out);
+	EXPECT_NE(NULL, strstr(self->o.err, "new.new is there"));
 }
 
 static const struct {

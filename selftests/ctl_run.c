@@ -161,6 +161,43 @@ T_TEST_F(run, goes_on_without_hints_but_says_so)
 	EXPECT_STREQ("", self->o.err);
 }
 
+#define DISABLED "/proc/sys/kernel/io_uring_disabled"
+
+/* Where no ring can be there can be no hint. */
+T_TEST_F(run, says_that_rings_are_disabled)
+{
+	ASSERT_EQ(0, t_set(DISABLED, "2"));
+	t_sh(&self->o, "cprovctl run -- echo ran");
+	EXPECT_EQ(0, self->o.status);
+	EXPECT_STREQ("ran\n", self->o.out);
+	EXPECT_NE(NULL, strstr(self->o.err, "kernel.io_uring_disabled"));
+	t_sh(&self->o, "cprovctl run --strict -- echo ran");
+	EXPECT_EQ(1, self->o.status);
+	EXPECT_STREQ("", self->o.out);
+}
+
+/* They may be for root and one group. */
+T_TEST_F(run, says_that_rings_are_for_others)
+{
+	ASSERT_EQ(0, t_set(DISABLED, "1"));
+	ASSERT_EQ(0, t_set("/proc/sys/kernel/io_uring_group", "4242"));
+	t_sh(&self->o, "cprovctl run --strict -- echo ran");
+	T_EXPECT_EQ(0, self->o.status, "%s", self->o.err);
+	t_sh(&self->o,
+	     "setpriv --reuid %d --regid 4242 --clear-groups cprovctl run --strict -- echo ran",
+	     NOBODY);
+	T_EXPECT_EQ(0, self->o.status, "%s", self->o.err);
+	t_sh(&self->o,
+	     "setpriv --reuid %d --regid %d --groups 7,4242 cprovctl run --strict -- echo ran",
+	     NOBODY, NOBODY);
+	T_EXPECT_EQ(0, self->o.status, "%s", self->o.err);
+	t_sh(&self->o,
+	     "setpriv --reuid %d --regid %d --clear-groups cprovctl run --strict -- echo ran",
+	     NOBODY, NOBODY);
+	EXPECT_EQ(1, self->o.status);
+	EXPECT_NE(NULL, strstr(self->o.err, "kernel.io_uring_disabled"));
+}
+
 T_TEST_F(run, says_that_nothing_acts_on_hints)
 {
 	T_OK(t_policy_unload());

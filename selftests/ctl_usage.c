@@ -59,6 +59,9 @@ static const char *const wrong[] = {
 	"run --home-node 65536 -- true",
 	"run --flow 4294967296 -- true",
 	"run --flow x -- true",
+	"run --flow 0x -- true",
+	"run --json -- true",
+	"--json run -- true",
 };
 
 T_TEST_F(usage, errors)

@@ -74,6 +74,35 @@ shell_scripts()
 	sh_files | xargs shellcheck -x
 }
 
+# What is completed is data, whatever it looks like.
+completion()
+{
+	local dir=build/check/completion
+
+	rm -rf "$dir"
+	mkdir -p "$dir/rules/\$(touch \${IFS}it_ran)" "$dir/rules/db"
+	cd "$dir"
+	# shellcheck source=tools/cprovctl/cprovctl.bash
+	. "$tools/cprovctl/cprovctl.bash"
+	complete_is()
+	{
+		local expected=$1
+
+		COMP_WORDS=("${@:2}")
+		COMP_CWORD=$(($# - 2))
+		CPROVCTL_RULES=rules _cprovctl
+		diff <(echo "$expected") <(printf '%s\n' "${COMPREPLY[*]}")
+	}
+	complete_is 'status set' cprovctl s
+	complete_is 'show save' cprovctl rules s
+	complete_is 'step_critical' cprovctl run --class s
+	complete_is 'root' cprovctl rules add --uid roo
+	complete_is 'db' cprovctl rules del d
+	complete_is '\$\(touch\ \$\{IFS\}it_ran\)' cprovctl rules del '$'
+	complete_is '' cprovctl rules load ''
+	[[ ! -e it_ran ]]
+}
+
 # The uapi header and the module are laid out by hand, as kernel code is: with
 # tables, which clang-format would undo. checkpatch looks at them.
 formatted()
@@ -287,7 +316,7 @@ VARIANT=patched "$tools/vm/source.sh" link "$CPROV_TOP/$tree"
 
 arm=(CROSS_COMPILE=aarch64-linux-gnu- CC='ccache aarch64-linux-gnu-gcc')
 
-steps_begin check 20
+steps_begin check 21
 step series series_is_complete
 step uapi-header-is-the-patch one_uapi_header
 step uapi-alone uapi_alone
@@ -295,6 +324,7 @@ step checkpatch-patches checkpatch_patches
 step checkpatch-sources checkpatch_sources
 step clang-format formatted
 step shellcheck shell_scripts
+step completion completion
 step kernel-doc kernel_doc
 step links links
 step rst rst_parses
@@ -308,6 +338,7 @@ step text-off text_off
 step build-up build_config up x86_64 -- CONFIG_SMP=n CONFIG_NUMA=n
 step build-no-io_uring build_config no-io_uring x86_64 -- CONFIG_IO_URING=n
 step build-i386 build_config i386 i386 -- CONFIG_64BIT=n
-step build-arm64 build_config arm64 arm64 "${arm[@]}" --
+# With a network, which the guests do without, and so with io_uring/napi.c.
+step build-arm64 build_config arm64 arm64 "${arm[@]}" -- CONFIG_NET=y
 step module module_checks
 steps_end || exit 1

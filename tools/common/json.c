@@ -4,18 +4,46 @@
 
 #include "json.h"
 
+/*
+ * How many bytes the character in UTF-8 has that @s begins with, 0 if it is none
+ * (RFC 3629): the kernel takes any bytes for a name.
+ */
+static int utf8_length(const char *s)
+{
+	const unsigned char *c = (const unsigned char *)s;
+	int i, len = c[0] < 0x80 ? 1 :
+		     c[0] < 0xc2 ? 0 :
+		     c[0] < 0xe0 ? 2 :
+		     c[0] < 0xf0 ? 3 :
+		     c[0] < 0xf5 ? 4 :
+				   0;
+
+	for (i = 1; i < len; i++)
+		if ((c[i] & 0xc0) != 0x80)
+			return 0;
+	/* Too long for what it is, a surrogate, or past the last one. */
+	if ((c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] >= 0xa0) ||
+	    (c[0] == 0xf0 && c[1] < 0x90) || (c[0] == 0xf4 && c[1] >= 0x90))
+		return 0;
+	return len;
+}
+
 static void put_string(struct json *js, const char *s)
 {
 	fputc('"', js->file);
-	for (; *s; s++) {
+	while (*s) {
 		unsigned char c = (unsigned char)*s;
+		int len = utf8_length(s);
 
-		if (c == '"' || c == '\\')
+		if (!len)
+			fputs("\\ufffd", js->file);
+		else if (c == '"' || c == '\\')
 			fprintf(js->file, "\\%c", c);
 		else if (c < ' ')
 			fprintf(js->file, "\\u%04x", c);
 		else
-			fputc(c, js->file);
+			fwrite(s, 1, (size_t)len, js->file);
+		s += len ? len : 1;
 	}
 	fputc('"', js->file);
 }

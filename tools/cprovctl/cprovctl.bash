@@ -5,6 +5,25 @@
 _cprovctl_hint='--class --budget --home-cpu --home-node --flow --follow-task --anti-migrate
 	--bounded-batch --reuse-registration'
 
+# Of the lines that it reads, those that begin with what is typed, quoted. Not `compgen -W`,
+# which expands them as the shell does: a rule may be called $(reboot).
+_cprovctl_reply()
+{
+	local line
+
+	while IFS= read -r line; do
+		[[ $line != "$current"* ]] || COMPREPLY+=("$(printf %q "$line")")
+	done
+}
+
+_cprovctl_words()
+{
+	local -a words
+
+	read -ra words -d '' <<<"$*" || :
+	printf '%s\n' "${words[@]}"
+}
+
 _cprovctl_knobs()
 {
 	local dir=/sys/kernel/completion_provenance
@@ -14,43 +33,45 @@ _cprovctl_knobs()
 
 _cprovctl_rules()
 {
-	local word=$1
-
-	case $word in
+	case $1 in
 	show | on | off | del)
-		find /sys/kernel/config/completion_provenance -mindepth 1 -maxdepth 1 -printf '%f\n' 2>/dev/null
+		find "${CPROVCTL_RULES:-/sys/kernel/config/completion_provenance}" -mindepth 1 -maxdepth 1 \
+			-printf '%f\n' 2>/dev/null
 		;;
-	add) echo "--comm --uid --cgroup --order --off $_cprovctl_hint" ;;
-	save | load) compgen -f -- "$current" ;;
-	*) echo 'list show add on off del flush save load' ;;
+	add) _cprovctl_words "--comm --uid --cgroup --order --off $_cprovctl_hint" ;;
+	# Files are what there is by default.
+	save | load) ;;
+	*) _cprovctl_words 'list show add on off del flush save load' ;;
 	esac
 }
 
 _cprovctl()
 {
-	local current=${COMP_WORDS[COMP_CWORD]} command='' words='' i
+	local current=${COMP_WORDS[COMP_CWORD]} command='' i
 
 	COMPREPLY=()
 	case ${COMP_WORDS[COMP_CWORD - 1]} in
-	--class) words='throughput latency step_critical prefetch' ;;
-	--uid) words=$(compgen -u) ;;
+	--class)
+		_cprovctl_reply < <(_cprovctl_words 'throughput latency step_critical prefetch')
+		return
+		;;
+	--uid)
+		_cprovctl_reply < <(compgen -u)
+		return
+		;;
 	--budget | --home-cpu | --home-node | --flow | --comm | --cgroup | --order | --watch | --times) return ;;
 	esac
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		[[ ${COMP_WORDS[i]} == -* ]] || { command=${COMP_WORDS[i]}; break; }
 	done
-	if [[ -z $words ]]; then
-		case $command in
-		'') words='status get set counters rules run --json --help --version' ;;
-		get) words=$(_cprovctl_knobs) ;;
-		set) words=$(_cprovctl_knobs | sed 's/$/=/') ;;
-		counters) words='--all --reset --watch --times --json' ;;
-		rules) words=$(_cprovctl_rules "${COMP_WORDS[i + 1]:-}") ;;
-		run) words="$_cprovctl_hint --strict" ;;
-		esac
-	fi
-	# Names of rules, knobs and users have no blanks.
-	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+	_cprovctl_reply < <(case $command in
+		'') _cprovctl_words 'status get set counters rules run --json --help --version' ;;
+		get) _cprovctl_knobs ;;
+		set) _cprovctl_knobs | sed 's/$/=/' ;;
+		counters) _cprovctl_words '--all --reset --watch --times --json' ;;
+		rules) _cprovctl_rules "${COMP_WORDS[i + 1]:-}" ;;
+		run) _cprovctl_words "$_cprovctl_hint --strict" ;;
+		esac)
 }
 
 complete -o default -F _cprovctl cprovctl

@@ -46,6 +46,9 @@ long long parse_number(const char *what, const char *s, int base, long long min,
 	long long value;
 	char *end;
 
+	/* Nobody means 8 by 010. */
+	if (!base)
+		base = strncasecmp(s, "0x", 2) ? 10 : 16;
 	errno = 0;
 	value = strtoll(s, &end, base);
 	if (end == s || *end || errno || value < min || value > max)

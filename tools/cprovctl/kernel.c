@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the kernel can, and the default hint of this task. */
 #include <errno.h>
+#include <linux/capability.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +17,54 @@ static int register_locality(struct io_locality_register *reg)
 		       0;
 }
 
+static bool is_in_group(long gid)
+{
+	int nr = getgroups(0, NULL), i;
+	gid_t *groups = allocate((size_t)(nr + 1) * sizeof(*groups));
+	bool found = gid == (long)getegid();
+
+	nr = getgroups(nr, groups);
+	for (i = 0; i < nr; i++)
+		found |= gid == (long)groups[i];
+	free(groups);
+	return found;
+}
+
+static bool has_capability(unsigned int cap)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+
+	return !syscall(__NR_capget, &header, data) &&
+	       data[cap / 32].effective >> cap % 32 & 1;
+}
+
+static long sysctl(const char *path, long without)
+{
+	char *value = file_read(path);
+	long number = value ? strtol(value, NULL, 10) : without;
+
+	free(value);
+	return number;
+}
+
+/* The kernel asks this only of who creates a ring: io_uring_allowed(). */
+static bool rings_forbidden(void)
+{
+	switch (sysctl("/proc/sys/kernel/io_uring_disabled", 0)) {
+	case 0:
+		return false;
+	case 1:
+		return !has_capability(CAP_SYS_ADMIN) &&
+		       !is_in_group(
+			       sysctl("/proc/sys/kernel/io_uring_group", -1));
+	default:
+		return true;
+	}
+}
+
 int kernel_probe(struct io_locality_probe *probe)
 {
 	struct io_locality_register reg;
@@ -26,6 +76,8 @@ int kernel_probe(struct io_locality_probe *probe)
 	/* A file descriptor of -1 is news to some kernels. */
 	if (ret == -EBADF)
 		ret = -EINVAL;
+	if (!ret && rings_forbidden())
+		ret = -EPERM;
 	memcpy(probe, &reg.probe, sizeof(*probe));
 	return ret;
 }

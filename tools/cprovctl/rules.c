@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* cprovctl rules: hints for programs that give none themselves. */
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cprovctl.h"
@@ -322,34 +324,75 @@ static const char *file_argument(int argc, char **argv)
 	return name && strcmp(name, "-") ? name : NULL;
 }
 
-/* A file that is there is replaced by all of the new one, or kept. */
-static int rules_save(int argc, char **argv)
+static void write_all(FILE *file, const struct rule_list *list)
 {
-	const char *name = file_argument(argc, argv);
-	struct rule_list list;
-	FILE *file = stdout;
-	char *tmp = NULL;
 	size_t i;
 
-	rules_needed();
-	rules_read(&list);
-	if (name) {
-		tmp = text("%s.new", name);
-		file = fopen(tmp, "we");
-		if (!file)
-			fail(FAILED, "%s: %s", tmp, strerror(errno));
-	}
-	for (i = 0; i < list.nr; i++)
-		rulefile_write(file, &list.rules[i]);
-	if (!name)
-		return DONE;
-	if (fflush(file) || fsync(fileno(file)) || fclose(file) ||
-	    rename(tmp, name)) {
+	for (i = 0; i < list->nr; i++)
+		rulefile_write(file, &list->rules[i]);
+}
+
+/* What is no file of its own, as a pipe or a terminal, is written to. */
+static bool is_special(const char *name)
+{
+	struct stat st;
+
+	return !stat(name, &st) && !S_ISREG(st.st_mode);
+}
+
+/* A file that is there is replaced by all of the new one, or kept. */
+static void replace_file(const char *name, const struct rule_list *list)
+{
+	/* Through a link, the file that it stands for. */
+	char *there = realpath(name, NULL);
+	const char *target = there ? there : name;
+	char *tmp = text("%s.new", target);
+	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	FILE *file;
+
+	if (fd < 0 && errno == EEXIST)
+		fail(FAILED,
+		     "%s is there, perhaps since this was interrupted: remove it",
+		     tmp);
+	file = fd < 0 ? NULL : fdopen(fd, "w");
+	if (!file)
+		fail(FAILED, "%s: %s", tmp, strerror(errno));
+	write_all(file, list);
+	if (fflush(file) || ferror(file) || fsync(fd) || fclose(file) ||
+	    rename(tmp, target)) {
 		int error = errno;
 
 		unlink(tmp);
 		fail(FAILED, "%s: %s", name, strerror(error));
 	}
+	free(tmp);
+	free(there);
+}
+
+static void write_special(const char *name, const struct rule_list *list)
+{
+	FILE *file = fopen(name, "we");
+
+	if (!file)
+		fail(FAILED, "%s: %s", name, strerror(errno));
+	write_all(file, list);
+	if (fflush(file) || ferror(file) || fclose(file))
+		fail(FAILED, "%s: %s", name, strerror(errno));
+}
+
+static int rules_save(int argc, char **argv)
+{
+	const char *name = file_argument(argc, argv);
+	struct rule_list list;
+
+	rules_needed();
+	rules_read(&list);
+	if (!name)
+		write_all(stdout, &list);
+	else if (is_special(name))
+		write_special(name, &list);
+	else
+		replace_file(name, &list);
 	return DONE;
 }
 

@@ -101,6 +101,8 @@ int cmd_run(int argc, char **argv)
 				common_option(c);
 		}
 	}
+	if (as_json)
+		misuse("it prints nothing, so there is no --json");
 	if (optind == argc)
 		misuse("the program is missing");
 	set_default(&hint, strict);
