@@ -127,6 +127,8 @@ T_TEST_F(helper, writes_where_the_kernel_reads)
 		cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
 	struct io_locality_slot slots[2] = { t_slot_of(&hint),
 					     t_slot_of(&hint) };
+	/* One that does not fit is not taken for another, or for none. */
+	static const unsigned int none[] = { 2, 65534, 65535, 65536, -1u };
 
 	T_NEED(T_KERNEL);
 	ASSERT_EQ(1,
@@ -134,10 +136,12 @@ T_TEST_F(helper, writes_where_the_kernel_reads)
 	cprov_prep_slot(&self->cr, self->sqe, 1);
 	EXPECT_EQ(1, submit(self));
 
-	self->sqe = io_uring_get_sqe(&self->ring);
-	io_uring_prep_read(self->sqe, self->fd, &self->byte, 1, 0);
-	cprov_prep_slot(&self->cr, self->sqe, 2);
-	EXPECT_EQ(-EINVAL, submit(self));
+	for (size_t i = 0; i < T_ARRAY_SIZE(none); i++) {
+		self->sqe = io_uring_get_sqe(&self->ring);
+		io_uring_prep_read(self->sqe, self->fd, &self->byte, 1, 0);
+		cprov_prep_slot(&self->cr, self->sqe, none[i]);
+		T_EXPECT_EQ(-EINVAL, submit(self), "slot %u", none[i]);
+	}
 
 	self->sqe = io_uring_get_sqe(&self->ring);
 	io_uring_prep_read(self->sqe, self->fd, &self->byte, 1, 0);
@@ -156,6 +160,23 @@ T_TEST_F(helper, writes_where_the_kernel_reads)
 	EXPECT_EQ(-EINVAL, submit(self));
 }
 
+/* As io_uring_close_ring_fd() leaves it. */
+T_TEST_F(helper, needs_no_file_descriptor)
+{
+	struct io_locality_hint hint =
+		cprov_hint(IO_LOCALITY_CLASS_LATENCY, 100);
+	int fd = self->ring.ring_fd;
+
+	T_NEED(T_KERNEL);
+	ASSERT_EQ(1, io_uring_register_ring_fd(&self->ring));
+	self->ring.ring_fd = -1;
+	EXPECT_EQ(1, cprov_ring_enable(&self->cr, &self->ring, &hint, NULL, 0));
+	EXPECT_EQ(0, cprov_ring_update(&self->cr, &hint, 0, NULL, 0));
+	EXPECT_EQ(1, submit(self));
+	EXPECT_EQ(0, cprov_ring_disable(&self->cr));
+	self->ring.ring_fd = fd;
+}
+
 static bool default_is_set(void)
 {
 	struct io_uring ring;
@@ -164,7 +185,7 @@ static bool default_is_set(void)
 
 	if (io_uring_queue_init(1, &ring, 0))
 		return false;
-	cr.fd = ring.ring_fd;
+	cr.ring = &ring;
 	cr.active = true;
 	/* Only a ring that has one can be opted out without having opted in. */
 	ret = cprov_ring_disable(&cr);

@@ -43,20 +43,42 @@ extern "C" {
 
 /**
  * struct cprov_ring - a ring and whether its requests may carry hints
- * @fd: The ring's file descriptor.
+ * @ring: The ring, which must stay where it is.
  * @active: The ring has opted in.
  */
 struct cprov_ring {
-	int fd;
+	struct io_uring *ring;
 	bool active;
 };
 
-static inline int cprov_register(int fd, struct io_locality_register *reg)
+/* Of linux/io_uring.h since Linux 6.3. */
+#define CPROV_USE_REGISTERED_RING (1u << 31)
+
+static inline int cprov_register_op(int fd, unsigned int op,
+				    struct io_locality_register *reg)
 {
-	long ret = syscall(__NR_io_uring_register, fd, IORING_REGISTER_LOCALITY,
-			   reg, 1);
+	long ret = syscall(__NR_io_uring_register, fd, op, reg, 1);
 
 	return ret < 0 ? -errno : (int)ret;
+}
+
+static inline int cprov_register(int fd, struct io_locality_register *reg)
+{
+	return cprov_register_op(fd, IORING_REGISTER_LOCALITY, reg);
+}
+
+/* A ring that is registered may have no file descriptor. */
+static inline int cprov_ring_register(const struct cprov_ring *cr,
+				      struct io_locality_register *reg)
+{
+	unsigned int op = IORING_REGISTER_LOCALITY;
+	int fd = cr->ring->ring_fd;
+
+	if (fd < 0) {
+		op |= CPROV_USE_REGISTERED_RING;
+		fd = cr->ring->enter_ring_fd;
+	}
+	return cprov_register_op(fd, op, reg);
 }
 
 /**
@@ -64,8 +86,11 @@ static inline int cprov_register(int fd, struct io_locality_register *reg)
  * @fd: A ring, or -1.
  * @probe: Filled in on success.
  *
+ * That io_uring is disabled (the sysctl kernel.io_uring_disabled) is told by the
+ * creation of a ring only.
+ *
  * Return: 0; -EINVAL if the kernel has no completion provenance; -ENOSYS if it
- *	has no io_uring; -EPERM if the administrator disabled io_uring.
+ *	has no io_uring; -EPERM if a sandbox forbids the system call.
  */
 static inline int cprov_probe(int fd, struct io_locality_probe *probe)
 {
@@ -121,12 +146,13 @@ static inline int cprov_ring_enable_flags(struct cprov_ring *cr,
 					  unsigned int nr_slots)
 {
 	struct io_locality_register reg;
-	struct io_locality_probe probe;
 	int ret;
 
-	cr->fd = ring->ring_fd;
+	cr->ring = ring;
 	cr->active = false;
-	ret = cprov_probe(cr->fd, &probe);
+	memset(&reg, 0, sizeof(reg));
+	reg.op = IO_LOCALITY_PROBE;
+	ret = cprov_ring_register(cr, &reg);
 	if (ret == -EINVAL)
 		return 0;
 
@@ -139,7 +165,7 @@ static inline int cprov_ring_enable_flags(struct cprov_ring *cr,
 	}
 	reg.nr_slots = nr_slots;
 	reg.slots = (__u64)(uintptr_t)slots;
-	ret = cprov_register(cr->fd, &reg);
+	ret = cprov_ring_register(cr, &reg);
 	if (ret < 0)
 		return ret;
 	cr->active = true;
@@ -223,7 +249,7 @@ static inline int cprov_ring_update(struct cprov_ring *cr,
 	reg.first_slot = first;
 	reg.nr_slots = nr_slots;
 	reg.slots = (__u64)(uintptr_t)slots;
-	return cprov_register(cr->fd, &reg);
+	return cprov_ring_register(cr, &reg);
 }
 
 /**
@@ -241,7 +267,7 @@ static inline int cprov_ring_disable(struct cprov_ring *cr)
 	cr->active = false;
 	memset(&reg, 0, sizeof(reg));
 	reg.op = IO_LOCALITY_DISABLE;
-	return cprov_register(cr->fd, &reg);
+	return cprov_ring_register(cr, &reg);
 }
 
 /**
@@ -266,12 +292,13 @@ static inline void cprov_prep_hint(const struct cprov_ring *cr,
  * cprov_prep_slot - give a request the hint of a registered slot
  * @cr: The ring.
  * @sqe: A prepared read or write.
- * @slot: Index into the table, from 0.
+ * @slot: Index into the table, from 0. One past its end fails the request with
+ *	-EINVAL.
  */
 static inline void cprov_prep_slot(const struct cprov_ring *cr,
 				   struct io_uring_sqe *sqe, unsigned int slot)
 {
-	__u16 inline_slot = (__u16)(slot + 1);
+	__u16 inline_slot = (__u16)(slot < 0xffff ? slot + 1 : 0xffff);
 
 	if (cr->active)
 		memcpy((char *)sqe + IO_LOCALITY_SQE_SLOT_OFFSET, &inline_slot,
@@ -349,7 +376,8 @@ static inline bool cprov_cqe_receipt(const struct io_uring_cqe *cqe,
  *	if (cprov_cqe_receipt(cqe, &r) && r.done_ns)
  *		log2_of_ns[63 - __builtin_clzll(cprov_ready_ns(&r) | 1)]++;
  *
- * Return: nanoseconds since the driver was done; 0 if when that was is not known.
+ * Return: nanoseconds since the driver was done; 0 if when that was is not known, or
+ *	is later than now, as in a time namespace with an offset it may be.
  */
 static inline uint64_t cprov_ready_ns(const struct cprov_receipt *receipt)
 {
@@ -360,7 +388,7 @@ static inline uint64_t cprov_ready_ns(const struct cprov_receipt *receipt)
 		return 0;
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	now_ns = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
-	return now_ns - receipt->done_ns;
+	return now_ns > receipt->done_ns ? now_ns - receipt->done_ns : 0;
 }
 
 static inline uint32_t cprov_fnv1a(uint32_t hash, const void *data, size_t len)
