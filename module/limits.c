@@ -72,8 +72,8 @@ struct cprov_account {
 };
 
 /*
- * More than that of a kind at a time share one account, so that nobody fills the
- * memory, or takes the accounts from those of the other kind.
+ * More users than that at a time share one account, and more groups have none, so that
+ * nobody fills the memory, or takes the accounts from those of the other kind.
  */
 #define CPROV_MAX_ACCOUNTS	8192
 
@@ -84,7 +84,7 @@ static DEFINE_HASHTABLE(cprov_accounts, 8);
 static unsigned int cprov_nr_accounts[CPROV_NR_PAYERS];
 static u64 cprov_swept_ns;
 static DEFINE_SPINLOCK(cprov_accounts_lock);
-static struct cprov_account cprov_shared_accounts[CPROV_NR_PAYERS];
+static struct cprov_account cprov_shared_account;
 
 static struct cprov_account *cprov_account_find(enum cprov_payer kind, u64 id)
 {
@@ -148,7 +148,9 @@ static struct cprov_account *cprov_account_add(enum cprov_payer kind, u64 id,
 	if (cprov_nr_accounts[kind] < CPROV_MAX_ACCOUNTS)
 		account = kmalloc(sizeof(*account), GFP_NOWAIT | __GFP_NOWARN);
 	if (!account) {
-		account = &cprov_shared_accounts[kind];
+		/* Who makes so many groups would empty what others share. */
+		if (kind == CPROV_PAYER_USER)
+			account = &cprov_shared_account;
 		goto out;
 	}
 	account->kind = kind;
@@ -164,9 +166,18 @@ out:
 	return account;
 }
 
-static unsigned int cprov_account_pay(atomic64_t *account,
-				      unsigned int per_second, unsigned int nr,
-				      u64 now_ns)
+/**
+ * cprov_account_pay - pay for requests, from an account that others pay from as well
+ * @account: as in cprov_account_take()
+ * @per_second: the rate, 0 = any number
+ * @nr: how many are asked for
+ * @now_ns: the time, in the clock of the account
+ *
+ * Context: Any.
+ * Return: how many are admitted, at most @nr.
+ */
+unsigned int cprov_account_pay(atomic64_t *account, unsigned int per_second,
+			       unsigned int nr, u64 now_ns)
 {
 	s64 old = atomic64_read(account);
 	unsigned int admitted;
@@ -198,7 +209,8 @@ static void cprov_account_refund(atomic64_t *account, unsigned int per_second,
  * @now_ns: ktime_get_ns()
  * @out_of: which kind of account has nothing left; set if none is admitted
  *
- * Without memory for an account, or with too many of them, one is shared.
+ * Without memory for an account, or with too many of them, users share one, and of
+ * groups their users' limit is all there is.
  *
  * Context: Task context, under rcu_read_lock(). Takes a lock only where an
  *	account is new.
@@ -225,6 +237,8 @@ unsigned int cprov_limits_admit(const struct cprov_request *request,
 				accounts[payer] =
 					cprov_account_find(payer, id) ?:
 					cprov_account_add(payer, id, now_ns);
+			if (!accounts[payer])
+				break;
 			nr = cprov_account_pay(&accounts[payer]->paid_until_ns[limit],
 					       per_second[limit], nr, now_ns);
 			paid[payer][limit] = nr;

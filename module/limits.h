@@ -6,6 +6,7 @@
 #ifndef _CPROV_LIMITS_H
 #define _CPROV_LIMITS_H
 
+#include <linux/atomic.h>
 #include <linux/types.h>
 
 /**
@@ -58,6 +59,8 @@ struct cprov_rates {
 
 unsigned int cprov_account_take(u64 *paid_until_ns, unsigned int per_second,
 				unsigned int nr, u64 now_ns);
+unsigned int cprov_account_pay(atomic64_t *account, unsigned int per_second,
+			       unsigned int nr, u64 now_ns);
 unsigned int cprov_limits_admit(const struct cprov_request *request,
 				const struct cprov_rates *rates, u64 now_ns,
 				enum cprov_payer *out_of);

@@ -9,6 +9,7 @@
 #include <linux/rcupdate.h>
 #include <linux/time64.h>
 
+#include "home.h"
 #include "limits.h"
 
 static const u64 cprov_epoch_ns = 1000 * NSEC_PER_SEC;
@@ -92,7 +93,7 @@ static void cprov_test_earlier(struct kunit *test)
 
 static unsigned int cprov_admit_to(u64 user, u64 cgroup, unsigned int limits,
 				   unsigned int nr,
-				   const struct cprov_rates *rates,
+				   const struct cprov_rates *rates, u64 now_ns,
 				   enum cprov_payer *out_of)
 {
 	const struct cprov_request request = {
@@ -106,7 +107,7 @@ static unsigned int cprov_admit_to(u64 user, u64 cgroup, unsigned int limits,
 	unsigned int admitted;
 
 	rcu_read_lock();
-	admitted = cprov_limits_admit(&request, rates, cprov_epoch_ns, out_of);
+	admitted = cprov_limits_admit(&request, rates, now_ns, out_of);
 	rcu_read_unlock();
 	return admitted;
 }
@@ -134,25 +135,92 @@ static void cprov_test_payers(struct kunit *test)
 
 	/* The least decides: 50 step-critical in a tenth of a second. */
 	KUNIT_EXPECT_EQ(test, 50, cprov_admit_to(id, id, critical | steered, 80,
-						 &rates, &out_of));
+						 &rates, cprov_epoch_ns, &out_of));
 	KUNIT_EXPECT_EQ(test, out_of, CPROV_NR_PAYERS);
 	KUNIT_EXPECT_EQ(test, 0, cprov_admit_to(id, id, critical | steered, 80,
-						&rates, &out_of));
+						&rates, cprov_epoch_ns, &out_of));
 	KUNIT_EXPECT_EQ(test, out_of, CPROV_PAYER_USER);
 	/* The others have given back what that one did not pay for. */
-	KUNIT_EXPECT_EQ(test, 20, cprov_admit_to(id, id, steered, 80, &rates,
+	KUNIT_EXPECT_EQ(test, 20, cprov_admit_to(id, id, steered, 80, &rates, cprov_epoch_ns,
 						 &out_of));
-	KUNIT_EXPECT_EQ(test, 0, cprov_admit_to(id, id, steered, 80, &rates,
+	KUNIT_EXPECT_EQ(test, 0, cprov_admit_to(id, id, steered, 80, &rates, cprov_epoch_ns,
 						&out_of));
 	KUNIT_EXPECT_EQ(test, out_of, CPROV_PAYER_CGROUP);
 	KUNIT_EXPECT_EQ(test, 30, cprov_admit_to(id, id + 1, steered, 80,
-						 &rates, &out_of));
+						 &rates, cprov_epoch_ns, &out_of));
 	/* And another user has an account of its own. */
 	KUNIT_EXPECT_EQ(test, 40, cprov_admit_to(id + 1, id + 1, steered, 80,
-						 &rates, &out_of));
+						 &rates, cprov_epoch_ns, &out_of));
 	/* What no limit applies to is free. */
-	KUNIT_EXPECT_EQ(test, 80, cprov_admit_to(id, id, 0, 80, &rates,
+	KUNIT_EXPECT_EQ(test, 80, cprov_admit_to(id, id, 0, 80, &rates, cprov_epoch_ns,
 						 &out_of));
+}
+
+/* Groups that nobody has room for have their user's limit, and no less. */
+static void cprov_test_many_groups(struct kunit *test)
+{
+	static const struct cprov_rates rates = { .per_second = {
+		[CPROV_PAYER_USER][CPROV_LIMIT_STEERED]		= 1000000,
+		[CPROV_PAYER_CGROUP][CPROV_LIMIT_STEERED]	= 1000,
+	} };
+	const unsigned int steered = BIT(CPROV_LIMIT_STEERED);
+	const u64 id = (u64)get_random_u32() << 32 | BIT_ULL(62);
+	/* Soon after boot, so that they are idle when others need theirs. */
+	const u64 now_ns = NSEC_PER_SEC;
+	enum cprov_payer out_of = CPROV_NR_PAYERS;
+	unsigned int i, admitted = 0;
+
+	/* Each may have 100 at a time, of the user's 100000. */
+	for (i = 0; i < 9000; i++)
+		cprov_admit_to(id, id + i, steered, 1, &rates, now_ns, &out_of);
+	for (i = 0; i < 100; i++)
+		admitted += cprov_admit_to(id, id + 9000, steered, 10, &rates,
+					   now_ns, &out_of);
+	KUNIT_EXPECT_EQ(test, admitted, 1000);
+	KUNIT_EXPECT_EQ(test, out_of, CPROV_NR_PAYERS);
+	for (i = 0; i < 10000; i++)
+		admitted += cprov_admit_to(id, id + 9000, steered, 10, &rates,
+					   now_ns, &out_of);
+	KUNIT_EXPECT_EQ(test, admitted, 100000 - 9000);
+	KUNIT_EXPECT_EQ(test, out_of, CPROV_PAYER_USER);
+}
+
+/* So many at a time from what all senders share, and none twice. */
+static void cprov_test_home(struct kunit *test)
+{
+	const unsigned int per_second = 1000, saved = per_second / 10;
+	atomic64_t account = ATOMIC64_INIT(0);
+	u8 credits[2] = { };
+	unsigned int i, nr;
+
+	/* Two who take turns, until neither gets any. */
+	for (i = 0, nr = 0; i < 10 * saved; i++)
+		nr += cprov_home_take_at(&credits[i % 2], &account, per_second,
+					 cprov_epoch_ns);
+	KUNIT_EXPECT_EQ(test, nr, saved);
+	KUNIT_EXPECT_EQ(test, credits[0] + credits[1], 0);
+	KUNIT_EXPECT_FALSE(test,
+			   cprov_home_take_at(&credits[0], &account, per_second,
+					      cprov_epoch_ns));
+
+	/* What one has taken stays its own. */
+	KUNIT_EXPECT_TRUE(test,
+			  cprov_home_take_at(&credits[0], &account, per_second,
+					     cprov_epoch_ns + NSEC_PER_SEC));
+	KUNIT_EXPECT_EQ(test, credits[0], CPROV_HOME_CREDIT - 1);
+	for (i = 0; i < 10 * saved; i++)
+		cprov_home_take_at(&credits[1], &account, per_second,
+				   cprov_epoch_ns + NSEC_PER_SEC);
+	KUNIT_EXPECT_EQ(test, credits[0], CPROV_HOME_CREDIT - 1);
+	KUNIT_EXPECT_TRUE(test,
+			  cprov_home_take_at(&credits[0], &account, per_second,
+					     cprov_epoch_ns + NSEC_PER_SEC));
+
+	/* Without a limit nothing is written. */
+	atomic64_set(&account, S64_MAX);
+	credits[1] = 0;
+	KUNIT_EXPECT_TRUE(test, cprov_home_take_at(&credits[1], &account, 0, 0));
+	KUNIT_EXPECT_EQ(test, atomic64_read(&account), S64_MAX);
 }
 
 static struct kunit_case cprov_limits_cases[] = {
@@ -161,6 +229,8 @@ static struct kunit_case cprov_limits_cases[] = {
 	KUNIT_CASE(cprov_test_no_limit),
 	KUNIT_CASE(cprov_test_earlier),
 	KUNIT_CASE(cprov_test_payers),
+	KUNIT_CASE(cprov_test_many_groups),
+	KUNIT_CASE(cprov_test_home),
 	{}
 };
 

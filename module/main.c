@@ -21,6 +21,7 @@
 #include <linux/user_namespace.h>
 
 #include "counters.h"
+#include "home.h"
 #include "idle.h"
 #include "limits.h"
 #include "llc.h"
@@ -133,6 +134,20 @@ cprov_worker(const struct completion_provenance *prov,
 	return cprov_counted(CPROV_KIND_QUEUE, prov->class, decision);
 }
 
+static bool cprov_take_home(unsigned int cpu, const struct cprov_situation *sit)
+{
+	return cprov_home_take(cpu, READ_ONCE(cprov_knobs.cpu_steered),
+			       sit->now_ns);
+}
+
+static struct cprov_decision
+cprov_choose_cpu_to_send(const struct completion_provenance *prov,
+			 const struct cprov_env *env,
+			 const struct cprov_situation *sit)
+{
+	return cprov_choose_cpu(prov, env, sit, cprov_take_home);
+}
+
 static struct cprov_decision
 cprov_complete(const struct completion_provenance *prov,
 	       const struct cprov_env *env)
@@ -140,7 +155,7 @@ cprov_complete(const struct completion_provenance *prov,
 	return cprov_counted(CPROV_KIND_COMPLETE, prov->class,
 			     cprov_decide(prov, env,
 					  cprov_home_cpu(prov, prov->submit_cpu),
-					  cprov_choose_cpu));
+					  cprov_choose_cpu_to_send));
 }
 
 static void cprov_deferred(const struct completion_provenance *prov,
@@ -241,16 +256,22 @@ static struct cprov_rates cprov_rates_now(void)
 
 /*
  * Whoever owns a user namespace has its users, and as many as are in it: the owner
- * of the outermost one pays for them all.
+ * of the outermost one pays for them all. But root makes them for others, and then it
+ * is the namespace's own root.
  */
 static kuid_t cprov_paying_user(void)
 {
-	const struct user_namespace *ns = current_user_ns();
-	kuid_t user = current_uid();
+	struct user_namespace *ns = current_user_ns();
+	kuid_t root;
 
-	for (; ns != &init_user_ns; ns = ns->parent)
-		user = ns->owner;
-	return user;
+	if (ns == &init_user_ns)
+		return current_uid();
+	while (ns->parent != &init_user_ns)
+		ns = ns->parent;
+	if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
+		return ns->owner;
+	root = make_kuid(ns, 0);
+	return uid_valid(root) ? root : ns->owner;
 }
 
 static unsigned int cprov_admit_requests(u16 class, unsigned int nr)
@@ -321,10 +342,14 @@ static int __init cprov_policy_init(void)
 
 	cprov_switch(cprov_knobs.enabled);
 
-	/* First, so that there is no policy without its switch. */
-	ret = cprov_sysfs_init();
+	ret = cprov_home_init();
 	if (ret)
 		return ret;
+
+	/* Before the policy, so that there is none without its switch. */
+	ret = cprov_sysfs_init();
+	if (ret)
+		goto err_home;
 
 	ret = cprov_register_ops(&cprov_policy_ops);
 	if (ret)
@@ -341,6 +366,8 @@ err_ops:
 	cprov_limits_exit();
 err_sysfs:
 	cprov_sysfs_exit();
+err_home:
+	cprov_home_exit();
 	return ret;
 }
 
@@ -351,6 +378,7 @@ static void __exit cprov_policy_exit(void)
 	cprov_unregister_ops(&cprov_policy_ops);
 	cprov_limits_exit();
 	cprov_sysfs_exit();
+	cprov_home_exit();
 }
 
 module_init(cprov_policy_init);

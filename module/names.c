@@ -28,6 +28,7 @@ const char *const cprov_reason_names[CPROV_NR_REASONS] = {
 	[CPROV_RQ_AFFINITY]	= "rq_affinity",
 	[CPROV_ISOLATED]	= "isolated",
 	[CPROV_DISABLED]	= "disabled",
+	[CPROV_SWAMPED]		= "swamped",
 };
 EXPORT_SYMBOL_IF_KUNIT(cprov_reason_names);
 

@@ -126,16 +126,21 @@ EXPORT_SYMBOL_IF_KUNIT(cprov_choose_here);
  * @prov: the request
  * @env: where it completes if nothing is done
  * @sit: the facts
+ * @take: takes one of the completions that a CPU may still be sent, or says that
+ *	there is none; called at most once, and only if it is then sent
  *
  * For all but step-critical requests the home's cache is home enough: what
  * remains to be won is less than an IPI costs.
  *
- * Context: Any.
+ * Context: That of @take.
  * Return: the CPU and why, or CPU -1 and why not.
  */
-struct cprov_decision cprov_choose_cpu(const struct completion_provenance *prov,
-				       const struct cprov_env *env,
-				       const struct cprov_situation *sit)
+struct cprov_decision
+cprov_choose_cpu(const struct completion_provenance *prov,
+		 const struct cprov_env *env,
+		 const struct cprov_situation *sit,
+		 bool (*take)(unsigned int cpu,
+			      const struct cprov_situation *sit))
 {
 	int home = cprov_home_cpu(prov, prov->submit_cpu);
 	enum cprov_reason reason = cprov_reason_for(prov, env, sit, home);
@@ -143,6 +148,8 @@ struct cprov_decision cprov_choose_cpu(const struct completion_provenance *prov,
 	if (reason == CPROV_STEERED && sit->home_shares_llc &&
 	    prov->class != IO_LOCALITY_CLASS_STEP_CRITICAL)
 		reason = CPROV_SHARED_CACHE;
+	if (reason == CPROV_STEERED && !take(home, sit))
+		reason = CPROV_SWAMPED;
 	return cprov_decision(reason, env, home);
 }
 EXPORT_SYMBOL_IF_KUNIT(cprov_choose_cpu);

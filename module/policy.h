@@ -70,9 +70,12 @@ struct cprov_decision
 cprov_choose_here(const struct completion_provenance *prov,
 		  const struct cprov_env *env,
 		  const struct cprov_situation *sit, int home);
-struct cprov_decision cprov_choose_cpu(const struct completion_provenance *prov,
-				       const struct cprov_env *env,
-				       const struct cprov_situation *sit);
+struct cprov_decision
+cprov_choose_cpu(const struct completion_provenance *prov,
+		 const struct cprov_env *env,
+		 const struct cprov_situation *sit,
+		 bool (*take)(unsigned int cpu,
+			      const struct cprov_situation *sit));
 struct cprov_decision
 cprov_choose_queue(const struct completion_provenance *prov,
 		   const struct cprov_env *env,

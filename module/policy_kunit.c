@@ -21,6 +21,7 @@ struct cprov_case {
 	struct completion_provenance	prov;
 	struct cprov_env		env;
 	struct cprov_situation		sit;
+	bool				home_swamped;
 };
 
 static struct cprov_case cprov_steered_case(void)
@@ -48,9 +49,23 @@ static struct cprov_case cprov_steered_case(void)
 	};
 }
 
+static unsigned int cprov_nr_taken;
+
+static bool cprov_takes(unsigned int cpu, const struct cprov_situation *sit)
+{
+	cprov_nr_taken++;
+	return true;
+}
+
+static bool cprov_takes_none(unsigned int cpu, const struct cprov_situation *sit)
+{
+	return false;
+}
+
 static struct cprov_decision cprov_case_cpu(const struct cprov_case *c)
 {
-	return cprov_choose_cpu(&c->prov, &c->env, &c->sit);
+	return cprov_choose_cpu(&c->prov, &c->env, &c->sit,
+				c->home_swamped ? cprov_takes_none : cprov_takes);
 }
 
 static struct cprov_decision cprov_case_queue(const struct cprov_case *c)
@@ -128,6 +143,11 @@ static void cprov_set_shared_cache(struct cprov_case *c)
 	c->sit.home_shares_llc = true;
 }
 
+static void cprov_set_swamped(struct cprov_case *c)
+{
+	c->home_swamped = true;
+}
+
 static void cprov_set_nothing(struct cprov_case *c)
 {
 }
@@ -148,15 +168,20 @@ static const struct cprov_rule {
 	{ "offline", cprov_set_offline, { -1, CPROV_OFFLINE } },
 	{ "isolated", cprov_set_isolated, { -1, CPROV_ISOLATED } },
 	{ "shared_cache", cprov_set_shared_cache, { HERE, CPROV_SHARED_CACHE } },
+	{ "swamped", cprov_set_swamped, { -1, CPROV_SWAMPED } },
 	{ "nothing", cprov_set_nothing, { HOME, CPROV_STEERED } },
 };
 
 KUNIT_ARRAY_PARAM_DESC(cprov_rules, cprov_rules, name);
 
-/* A queue costs no IPI, so sharing the cache does not keep it from home. */
+/*
+ * A queue costs no IPI, so neither sharing the cache nor how many IPIs home gets
+ * keeps it from there.
+ */
 static struct cprov_decision cprov_want_queue(const struct cprov_rule *rule)
 {
-	if (rule->want.reason == CPROV_SHARED_CACHE)
+	if (rule->want.reason == CPROV_SHARED_CACHE ||
+	    rule->want.reason == CPROV_SWAMPED)
 		return (struct cprov_decision){ HOME, CPROV_STEERED };
 	return rule->want;
 }
@@ -164,9 +189,14 @@ static struct cprov_decision cprov_want_queue(const struct cprov_rule *rule)
 static void cprov_expect_rule(struct kunit *test, const struct cprov_rule *rule,
 			      const struct cprov_case *c, unsigned int set)
 {
-	struct cprov_decision got = cprov_case_cpu(c);
 	struct cprov_decision want = rule->want;
+	struct cprov_decision got;
 
+	cprov_nr_taken = 0;
+	got = cprov_case_cpu(c);
+	/* Home pays for what it is sent, and for nothing else. */
+	KUNIT_ASSERT_EQ_MSG(test, cprov_nr_taken,
+			    want.reason == CPROV_STEERED, "set %#x", set);
 	KUNIT_ASSERT_EQ_MSG(test, got.reason, want.reason, "set %#x", set);
 	KUNIT_ASSERT_EQ_MSG(test, got.cpu, want.cpu, "set %#x", set);
 

@@ -18,7 +18,7 @@
 #include "names.h"
 #include "parse.h"
 
-/* All are asked one after the other, with preemption disabled. */
+/* All are asked one after the other, for each ring that is created. */
 #define CPROV_MAX_RULES		256
 
 #define CPROV_DEFAULT_ORDER	100

@@ -34,6 +34,7 @@ struct cprov_knobs cprov_knobs __read_mostly = {
 			[CPROV_LIMIT_STEERED]		= 200000,
 		},
 	},
+	.cpu_steered	= 250000,
 };
 
 /* A file that is one of many: @index says which. */
@@ -169,11 +170,14 @@ static const struct attribute_group cprov_window_group = {
 	.attrs	= cprov_window_attrs,
 };
 
-/* The files' index is that of the limit in all accounts' limits. */
-#define CPROV_LIMIT_FILES	(CPROV_NR_PAYERS * CPROV_NR_LIMITS)
+/* The files' index is that of the limit in all payers' limits; the CPUs' is the last. */
+#define CPROV_CPU_LIMIT		(CPROV_NR_PAYERS * CPROV_NR_LIMITS)
+#define CPROV_LIMIT_FILES	(CPROV_CPU_LIMIT + 1)
 
 static unsigned int *cprov_limit_of(unsigned int index)
 {
+	if (index == CPROV_CPU_LIMIT)
+		return &cprov_knobs.cpu_steered;
 	return &cprov_knobs.limits.per_second[index / CPROV_NR_LIMITS]
 					     [index % CPROV_NR_LIMITS];
 }
@@ -209,6 +213,7 @@ static const char *const cprov_limit_names[CPROV_LIMIT_FILES] = {
 	 CPROV_LIMIT_STEP_CRITICAL]	= "cgroup_step_critical",
 	[CPROV_PAYER_CGROUP * CPROV_NR_LIMITS +
 	 CPROV_LIMIT_STEERED]		= "cgroup_steered",
+	[CPROV_CPU_LIMIT]		= "cpu_steered",
 };
 
 static struct cprov_attribute cprov_limits[CPROV_LIMIT_FILES];

@@ -19,6 +19,7 @@
  * @window_us: Active window of each class, in microseconds from submission,
  *	for hints that name none; 0 = none, such requests are not steered.
  * @limits: Requests a second that are admitted with their class.
+ * @cpu_steered: Completions a second that a CPU is sent; 0 = any number.
  *
  * Each is a word of its own, written with WRITE_ONCE() and read by decisions on
  * any CPU with READ_ONCE(). A decision that runs while a knob is turned sees the
@@ -30,6 +31,7 @@ struct cprov_knobs {
 	unsigned int	bind_classes;
 	u32		window_us[IO_LOCALITY_NR_CLASSES];
 	struct cprov_rates limits;
+	unsigned int	cpu_steered;
 };
 
 extern struct cprov_knobs cprov_knobs;

@@ -249,14 +249,14 @@ static void cprov_test_stamp_done(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, open & CPROV_STAMP_DONE);
 	for (i = 0; i < ARRAY_SIZE(done_ns); i++) {
 		u64 stamp = cprov_stamp_done(open, done_ns[i],
-					     IO_LOCALITY_REASON_DISABLED);
+					     IO_LOCALITY_REASON_SWAMPED);
 
 		for (j = 0; j < ARRAY_SIZE(later_ns); j++)
 			KUNIT_EXPECT_EQ(test, done_ns[i],
 					cprov_stamp_done_ns(stamp, done_ns[i] +
 							    later_ns[j]));
 		KUNIT_EXPECT_EQ(test, FIELD_GET(CPROV_STAMP_REASON, stamp),
-				IO_LOCALITY_REASON_DISABLED);
+				IO_LOCALITY_REASON_SWAMPED);
 		/* What is done has no window, but is from where it was. */
 		cprov_stamp_unpack(stamp, NSEC_PER_SEC, &prov);
 		KUNIT_EXPECT_EQ(test, prov.expires_ns, 0);
@@ -264,7 +264,7 @@ static void cprov_test_stamp_done(struct kunit *test)
 		/* Done twice is done. */
 		KUNIT_EXPECT_EQ(test, stamp,
 				cprov_stamp_done(stamp, done_ns[i],
-						 IO_LOCALITY_REASON_DISABLED));
+						 IO_LOCALITY_REASON_SWAMPED));
 	}
 }
 

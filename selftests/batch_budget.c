@@ -294,6 +294,25 @@ T_TEST_F(budget, there_before_the_wait)
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
+/* Of requests that are always in flight the least counts as long as one has it. */
+T_TEST_F(budget, forgotten_with_its_generation)
+{
+	queue_read(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 1));
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 300000);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+	check_budget(_metadata, self, 300000);
+	/* The next generation begins, and ends, beside the one that is there. */
+	queue_read(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 1));
+	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+	check_budget(_metadata, self, 300000);
+	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 12345);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	check_budget(_metadata, self, 12345);
+}
+
 /* A ring that has opted out gets as many as it waits for, or its timeout. */
 T_TEST_F(budget, not_of_a_ring_that_opted_out)
 {

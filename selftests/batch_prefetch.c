@@ -139,6 +139,60 @@ T_TEST_F(prefetch, a_drained_request_gets_its_turn)
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
+/* It counts what completes, whatever that is. */
+T_TEST_F(prefetch, a_timeout_that_counts_gets_its_turn)
+{
+	struct __kernel_timespec ts = { .tv_sec = NEVER / 1000 };
+	struct io_uring_cqe cqe;
+	struct io_uring_sqe *sqe;
+
+	queue_slow(_metadata, self);
+	sqe = t_sqe(&self->b.ring);
+	sqe->opcode = IORING_OP_TIMEOUT;
+	sqe->fd = -1;
+	sqe->addr = (uintptr_t)&ts;
+	sqe->len = 1;
+	sqe->off = 1;
+	sqe->flags = IOSQE_IO_LINK;
+	t_batch_queue(&self->b, self->b.fd, IO_LOCALITY_CLASS_THROUGHPUT, 0, 0);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	/* The prefetch, the timeout that it ends, and what was linked to that. */
+	for (int i = 0; i < 3; i++) {
+		EXPECT_GT(NEVER, t_batch_wait(&self->b, 1, NEVER));
+		ASSERT_TRUE(t_cqe(&self->b.ring, &cqe));
+		EXPECT_LE(0, cqe.res);
+	}
+}
+
+/*
+ * A poll for it is no completion: who writes may have more to write, and others wait
+ * for that.
+ */
+T_TEST_F(prefetch, what_is_polled_for_gets_read)
+{
+	const pid_t waiter = getpid();
+	struct rusage usage;
+	int data[2];
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(data));
+	t_batch_queue(&self->b, data[0], IO_LOCALITY_CLASS_PREFETCH, 0, 0);
+	t_batch_queue(&self->b, self->b.pipe[0], IO_LOCALITY_CLASS_THROUGHPUT,
+		      0, 0);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	getrusage(RUSAGE_SELF, &usage);
+	pid = t_fork();
+	if (!pid) {
+		while (t_asleep(waiter) <= usage.ru_nvcsw)
+			usleep(1000);
+		_exit(write(data[1], t_batch_buf, sizeof(t_batch_buf)) !=
+		      sizeof(t_batch_buf));
+	}
+	EXPECT_GT(NEVER, t_batch_wait(&self->b, 1, NEVER));
+	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+	ASSERT_EQ(pid, waitpid(pid, NULL, 0));
+}
+
 T_TEST_F(prefetch, a_linked_request_gets_its_turn)
 {
 	struct io_uring_sqe *sqe;

@@ -24,10 +24,8 @@ FIXTURE(limit)
 };
 
 static const char *const knobs[] = {
-	"user_step_critical",
-	"user_steered",
-	"cgroup_step_critical",
-	"cgroup_steered",
+	"user_step_critical", "user_steered", "cgroup_step_critical",
+	"cgroup_steered",     "cpu_steered",
 };
 
 FIXTURE_SETUP(limit)
@@ -272,7 +270,8 @@ T_TEST_F(limit, of_a_cgroup)
 }
 
 /* What Documentation/policy.rst says that they are. */
-static const long long defaults[] = { 100000, 200000, 100000, 200000 };
+static const long long defaults[] = { 100000, 200000, 100000, 200000, 250000 };
+_Static_assert(T_ARRAY_SIZE(defaults) == T_ARRAY_SIZE(knobs), "one of each");
 
 /* The tenth of a second that an account saves, and what a ring asks for at once. */
 #define BURST (100000 / 10)

@@ -29,6 +29,7 @@ FIXTURE(follow)
 	int nr_from; /* as many of them are begun on */
 	unsigned long long delay_ns;
 	int late; /* how often that was too fast */
+	unsigned int override; /* IO_LOCALITY_SQE_* of the requests */
 	int fd;
 };
 
@@ -115,6 +116,7 @@ static void queue(FIXTURE_DATA(follow) * self, struct t_ring *ring,
 	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf),
 		  t_way_off(hint->flow_id));
 	t_sqe_hint(sqe, hint);
+	t_sqe_flags(sqe, self->override);
 	sqe->flags = sqe_flags;
 	sqe->user_data = hint->flow_id;
 }
@@ -322,6 +324,18 @@ T_TEST_F(follow, not_unless_asked_to)
 	struct t_way way;
 
 	T_OK(move(self, hint, 0, path, 2, &way));
+	EXPECT_EQ(self->cpus[0], way.home_cpu);
+	EXPECT_EQ(self->cpus[0], way.done_cpu);
+}
+
+/* Nor if the request says that home is where it is submitted. */
+T_TEST_F(follow, not_if_overridden)
+{
+	const int path[] = { self->cpus[0], self->cpus[1] };
+	struct t_way way;
+
+	self->override = IO_LOCALITY_SQE_HOME_SUBMITTER;
+	T_OK(move(self, follow_hint(0), 0, path, 2, &way));
 	EXPECT_EQ(self->cpus[0], way.home_cpu);
 	EXPECT_EQ(self->cpus[0], way.done_cpu);
 }

@@ -368,6 +368,7 @@ enum t_reason {
 	T_RQ_AFFINITY,
 	T_ISOLATED,
 	T_DISABLED,
+	T_SWAMPED,
 	T_NR_REASONS
 };
 

@@ -24,6 +24,7 @@ static const char *const reason_names[T_NR_REASONS] = {
 	[T_RQ_AFFINITY] = "rq_affinity",
 	[T_ISOLATED] = "isolated",
 	[T_DISABLED] = "disabled",
+	[T_SWAMPED] = "swamped",
 };
 
 static const char *const class_names[IO_LOCALITY_NR_CLASSES] = {

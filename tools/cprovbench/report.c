@@ -31,6 +31,7 @@ static const char *const reason_names[NR_REASONS] = {
 	[IO_LOCALITY_REASON_RQ_AFFINITY] = "rq_affinity",
 	[IO_LOCALITY_REASON_ISOLATED] = "isolated",
 	[IO_LOCALITY_REASON_DISABLED] = "disabled",
+	[IO_LOCALITY_REASON_SWAMPED] = "swamped",
 };
 
 static const double percents[] = { 50, 90, 99, 99.9 };

@@ -66,8 +66,9 @@
  * not wake the task while a request of another class, with a hint, is in flight.
  * One of any other class may be batched as ever, but with IO_LOCALITY_BOUNDED_BATCH
  * in its hint no longer than its budget, counted from the start of the wait: past
- * the least budget of those in flight, or whose CQE is in the ring, any completion
- * ends the wait.
+ * the least budget of those in flight, or whose CQE is in the ring, what is there
+ * ends the wait, or else the first that wakes the task. What else ends a wait, or
+ * does not, stands in Documentation/block/completion-provenance.rst.
  *
  * LIMITS
  *
@@ -325,6 +326,7 @@ struct io_locality_receipt {
  * @IO_LOCALITY_REASON_RQ_AFFINITY: The device's rq_affinity is 0.
  * @IO_LOCALITY_REASON_ISOLATED: The home CPU is isolated and was not named.
  * @IO_LOCALITY_REASON_DISABLED: The administrator switched steering off.
+ * @IO_LOCALITY_REASON_SWAMPED: The home CPU had been sent as many as it is to take.
  *
  * More may be added. 0 is none: there is no receipt.
  */
@@ -344,6 +346,7 @@ enum io_locality_reason {
 	IO_LOCALITY_REASON_RQ_AFFINITY	= 13,
 	IO_LOCALITY_REASON_ISOLATED	= 14,
 	IO_LOCALITY_REASON_DISABLED	= 15,
+	IO_LOCALITY_REASON_SWAMPED	= 16,
 };
 
 /* io_locality_probe.state */
