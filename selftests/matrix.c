@@ -550,6 +550,14 @@ static void say_where_the_policy_is(void)
 	fprintf(m.out, "{\"module\":{\"text\":\"%s\"}}\n", text);
 }
 
+static bool is_submitter(const char *name)
+{
+	for (size_t i = 0; i < T_ARRAY_SIZE(submitters); i++)
+		if (!strcmp(submitters[i].name, name))
+			return true;
+	return false;
+}
+
 static void options(int argc, char **argv)
 {
 	int opt;
@@ -576,6 +584,9 @@ static void options(int argc, char **argv)
 			die("matrix [-t] [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]");
 		}
 	}
+	if (m.only && !is_submitter(m.only))
+		die(t_text("there is no way to submit that is called %s",
+			   m.only));
 	if (!m.out || !m.reads || m.reads > 512 || !m.repeats)
 		die("a file that can be written, 1 to 512 reads, and a repeat are needed");
 }

@@ -34,7 +34,7 @@ topologies=(one-queue-2llc queue-per-cpu)
 reads=500 repeats=${BENCH_REPEATS:-3}
 [[ -n ${QUICK:-} ]] || { topologies+=(two-node); reads=1000; }
 reads=${BENCH_READS:-$reads}
-losses=$(read_reasons "$tools/bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer)
+losses=$(read_reasons "$tools/bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer times)
 
 build()
 {
@@ -104,7 +104,7 @@ write_report()
 	for topology in "${topologies[@]}"; do
 		for variant in stock polled patched; do
 			# shellcheck disable=SC2016 # the variables are jq's
-			jq -L "$tools/coherence" -n -f "$tools/bench/guest.jq" --arg topology "$topology" \
+			jq -L "$tools/coherence" -n -f "$tools/bench/guest.jq" --arg topology "$topology" --argjson counting true \
 				--slurpfile said "$dir/$topology-$variant.said" \
 				--slurpfile counted "$dir/$topology-$variant.counted"
 		done
@@ -117,6 +117,10 @@ write_report()
 	}
 }
 
+# What is counted is in files that another run would remove.
+mkdir -p "$dir"
+exec {lock}>"$dir/lock"
+flock -n "$lock" || die "make bench is running" "$dir/lock" "wait for it"
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
 export STOCK_KDIR=$stock PATCHED_KDIR=$patched

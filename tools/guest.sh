@@ -2,7 +2,8 @@
 # Sourced after lib.sh by what runs tests in guests: builds the module, the
 # selftests and cprovctl for a kernel, and runs some of the tests in a guest.
 
-guest_dir=$CPROV_TOP/build/guest
+# Of each script its own, as a mutant's module is nothing for others.
+guest_dir=$CPROV_TOP/build/guest/$(basename "$0" .sh)
 
 # guest_build KDIR: what the guests of this kernel need. $guest_module is another
 # source of the module, $guest_tools one of cprovctl.

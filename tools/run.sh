@@ -26,14 +26,10 @@ deadline=${CPROV_RUN_TIMEOUT:-180}
 dir=${CPROV_RUN_DIR:-$CPROV_TOP/build/run}
 begin=$SECONDS
 
-# As README says.
 build_module()
 {
-	local kdir=$1
-
-	make -s -C "$CPROV_TOP" module KDIR="$kdir" >"$dir/module.log" 2>&1 ||
+	module_build "$1" "$dir" >"$dir/module.log" 2>&1 ||
 		die "the module does not build" "$dir/module.log" "tail $dir/module.log"
-	cp "$CPROV_TOP/module/completion_provenance.ko" "$dir/"
 }
 
 # Vector instructions cost more than they save where they are emulated, and

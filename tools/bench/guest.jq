@@ -1,7 +1,7 @@
 # jq -L tools/coherence -n -f guest.jq --arg topology NAME --slurpfile said SAID
-#   --slurpfile counted COUNTED: one guest, a case for each workload, ring, mode and
-#   rq_affinity. Where nothing was counted, as on a machine that is no guest, a case has
-#   times instead.
+#   --slurpfile counted COUNTED --argjson counting BOOL: one guest, a case for each workload,
+#   ring, mode and rq_affinity. Where nothing is counted, on a machine that is no guest, a
+#   case has times instead.
 
 include "flaw";
 
@@ -20,7 +20,7 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
 # In the order in which they were measured, by numbers that come round: see guest.sh.
 [$counted[] | select(has("region"))] as $regions
 | def counted($nth; $region; $name):
-    if $regions == [] then null
+    if $counting | not then null
     else $regions[$nth]
       | (flaw // if .region != $region then "is not the region \($region)" else null end) as $flaw
       | if $flaw then error("\($topology): run \($nth), \($name), \($flaw)") else . end

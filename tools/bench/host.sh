@@ -32,9 +32,9 @@ die_with_parent "$@"
 . "$tools/common/count.sh"
 
 dir=$CPROV_TOP/build/bench
-losses=$(read_reasons "$bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer)
+losses=$(read_reasons "$bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer times)
 policy=/sys/module/completion_provenance
-PATH=$dir:$PATH
+PATH=$dir:$PATH:/usr/sbin:/sbin # blockdev, of whoever is not root
 seconds=${BENCH_SECONDS:-$([[ -n ${QUICK:-} ]] && echo 1 || echo 5)}
 repeats=${BENCH_REPEATS:-3}
 target=${BENCH_TARGET:-}
@@ -42,10 +42,11 @@ undo=()
 
 cleanup()
 {
-	local command
+	local i
 
-	for command in "${undo[@]}"; do
-		eval "$command"
+	# One that fails keeps no other from being tried.
+	for ((i = ${#undo[@]} - 1; i >= 0; i--)); do
+		eval "${undo[i]}" || log "not undone: ${undo[i]}"
 	done
 }
 
@@ -63,9 +64,10 @@ need_tools()
 
 # ---- what is read ----
 
+# It may write over all of the target, so it does not outlive this.
 try()
 {
-	cprovbench --ios 1 --ring pread --hints off "$@" chase "$target" >/dev/null
+	(exec setpriv --pdeathsig KILL cprovbench --ios 1 --ring pread --hints off "$@" chase "$target") >/dev/null
 }
 
 # Half of what is free, and no more than 1 GiB.
@@ -121,6 +123,7 @@ find_disk()
 
 	[[ -b $target ]] || device=$(findmnt -n -v -o SOURCE -T "$target")
 	path=$(readlink -f "/sys/class/block/$(basename "$(readlink -f "$device")")")
+	[[ ! -b $target || -e $path/partition ]] || whole=1
 	[[ ! -e $path/partition ]] || path=${path%/*}
 	[[ ! -e $path/queue ]] || disk=${path##*/}
 }
@@ -132,7 +135,7 @@ set_rq_affinity()
 	[[ $1 == null || $1 == "$(cat "$rq_affinity_file")" ]] || echo "$1" >"$rq_affinity_file"
 }
 
-# A file's device is not ours to tune: others may use it.
+# The device of a file or a partition is not ours to tune: others may use it.
 find_modes()
 {
 	local -a others=()
@@ -140,7 +143,7 @@ find_modes()
 	rq_affinity_file=/sys/block/$disk/queue/rq_affinity
 	usual=null
 	[[ -z $disk || ! -r $rq_affinity_file ]] || usual=$(cat "$rq_affinity_file")
-	if [[ $usual != null && -b $target && -w $rq_affinity_file ]]; then
+	if [[ $usual != null && -n $whole && -w $rq_affinity_file ]]; then
 		undo+=("echo $usual >$rq_affinity_file")
 		mapfile -t others < <(printf '%s\n' 0 1 2 | grep -vx "$usual")
 	fi
@@ -162,6 +165,8 @@ find_consumers()
 		place_consumers
 	fi
 	[[ -n $cpus ]] || cpus=$(taskset -cp $$ | sed 's/.*: //') near='' consumer=any
+	[[ $cpus == *[,-]* ]] || die "handoff and migrate go from one CPU to another" "consumers: CPU $cpus" \
+		"BENCH_CPUS=2,3 names two"
 	loader_cpus=$cpus
 }
 
@@ -173,6 +178,11 @@ how_long()
 shortly()
 {
 	printf '%s\n' --seconds 1
+}
+
+may_lack()
+{
+	:
 }
 
 ran()
@@ -234,7 +244,7 @@ facts()
 write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -L "$tools/coherence" -n -f "$bench/guest.jq" --arg topology host --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
+	jq -L "$tools/coherence" -n -f "$bench/guest.jq" --arg topology host --argjson counting false --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
 		jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -r -f "$bench/html.jq" "$dir/report.json" >"$dir/report.html"
@@ -256,7 +266,7 @@ main_on_host()
 	rm -f "$dir"/host.said "$dir"/report.*
 	trap cleanup EXIT
 	find_target
-	drive=$target said=$dir/host.messages disk='' done_runs=0
+	drive=$target said=$dir/host.messages disk='' whole='' done_runs=0
 	make_samples
 	find_disk
 	find_modes

@@ -11,7 +11,8 @@ def name: "\(.workload)" + (if .phase != .workload then ", \(.phase)" else "" en
 def spins: .ring | startswith("sqpoll") or IN("iopoll", "hybrid");
 def value($by): if $by | IN("ahead", "sleeps") then .[$by] else (.per_read // .times)[$by] end;
 # Hosts are busy: what two runs of one kernel differ by is no difference.
-def slack($by): {transfers: 2, ahead: 0.5, ipis: 0.05, sleeps: 0.05}[$by] // .median * 0.03;
+def slack_of: {transfers: 2, ahead: 0.5, ipis: 0.05, sleeps: 0.05}[.] // 0;
+def slack($by): ($by | slack_of) as $slack | if $slack > 0 then $slack else .median * 0.03 end;
 def verdict($ours; $best; $by):
   if $ours.max < $best.min and $best.median - $ours.median > ($best | slack($by)) then "win"
   elif $ours.min > $best.max and $ours.median - $best.median > ($best | slack($by)) then "lose"
@@ -19,10 +20,12 @@ def verdict($ours; $best; $by):
 # What hints make worse than the same kernel is without them, they have not won.
 def helped($ours; $unhinted; $by):
   if . == "win" and $unhinted and verdict($ours; $unhinted; $by) == "lose" then "tie" else . end;
-# The list knows peers by their ring.
+# The list knows peers by their ring, and how many times as much as they have is known.
 def why:
   if .verdict != "lose" then . else
-    .why = reason_for($losses; .peer |= split(",")[0])
+    . as $row
+    | .why = reason_for([$losses[] | select($row.ours <= $row.best * (.times | tonumber) + ($row.by | slack_of)) | del(.times)];
+        .peer |= split(",")[0])
   end;
 def best($by): min_by(value($by).median);
 def setting: "\(.ring), rq_affinity \(.rq_affinity)";

@@ -50,6 +50,17 @@ static int open_directory(const char *path)
 	return fd;
 }
 
+/* Whether one of ours is called so, and nothing else. */
+static bool is_name(const char *s)
+{
+	struct file_name name;
+
+	if (strncmp(s, PREFIX, strlen(PREFIX)))
+		return false;
+	name = name_of((unsigned int)strtoul(s + strlen(PREFIX), NULL, 10));
+	return !strcmp(s, name.s);
+}
+
 /* How many are there; @remove: were. */
 static unsigned int count_files(const char *path, bool remove)
 {
@@ -60,7 +71,7 @@ static unsigned int count_files(const char *path, bool remove)
 	if (!dir)
 		die("%s: %s", path, strerror(errno));
 	while ((entry = readdir(dir))) {
-		if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)))
+		if (!is_name(entry->d_name))
 			continue;
 		n++;
 		if (remove && unlinkat(dirfd(dir), entry->d_name, 0))
@@ -107,7 +118,7 @@ static void write_file(int dir, unsigned int nr, void *buf)
 	struct file_name name = name_of(nr);
 	size_t bytes = bytes_of(nr), done;
 	ssize_t n = 0;
-	int fd = openat(dir, name.s, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC,
+	int fd = openat(dir, name.s, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC,
 			0644);
 
 	if (fd < 0)

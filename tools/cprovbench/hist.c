@@ -63,9 +63,14 @@ void hist_merge(struct hist *to, const struct hist *from)
 
 uint64_t hist_percentile(const struct hist *h, double percent)
 {
-	uint64_t rank = (uint64_t)(percent / 100 * (double)h->n + 0.5);
+	const double share = percent / 100 * (double)h->n;
+	uint64_t rank = (uint64_t)share;
 	uint64_t seen = 0;
 	unsigned int i;
+
+	/* Up, or too many would be above it; but not for what is off by rounding. */
+	if (share - (double)rank > share * 1e-12)
+		rank++;
 
 	if (!rank)
 		rank = 1;

@@ -46,7 +46,10 @@ refused '--threads is for' --threads 2 handoff "$file"
 for workload in swap mixed handoff migrate hops database loader; do
 	refused 'pread is for chase' --ring pread "$workload" "$file"
 done
-refused 'is of one thread' --ring defer handoff "$file"
+refused 'is of one thread' --ring defer --cpus 0,1 handoff "$file"
+for workload in handoff migrate; do
+	refused 'there is one only' --cpus 0 "$workload" "$file"
+done
 refused 'no multiple of --block' --tensor 1M --block 384K swap "$file"
 refused 'no multiple of 4096' --block 5000 hops "$file"
 refused 'is a directory: loader reads those' hops "$directory"

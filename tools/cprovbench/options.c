@@ -184,6 +184,10 @@ static void check_ring(const struct options *opt)
 
 	if (opt->ring == RING_PREAD && opt->workload != WORK_CHASE)
 		die("pread is for chase");
+	if (opt->nr_cpus < 2 &&
+	    (opt->workload == WORK_HANDOFF || opt->workload == WORK_MIGRATE))
+		die("%s goes from one CPU to another, and there is one only",
+		    workload_names[opt->workload]);
 	if (opt->workload == WORK_HANDOFF) {
 		if (opt->ring == RING_DEFER)
 			die("a DEFER_TASKRUN ring is of one thread, and handoff has two");

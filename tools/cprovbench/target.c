@@ -95,7 +95,7 @@ void target_open(struct target *tg, const struct options *opt)
 	last = tg->blocks - 1;
 	if (pread(tg->fd, buf, BLOCK, (off_t)(last * BLOCK)) != BLOCK)
 		die("%s: cannot read its last block", opt->target);
-	tg->patterned = block_is_right(buf, last, BLOCK);
+	tg->patterned = opt->verify && block_is_right(buf, last, BLOCK);
 	if (opt->verify && !tg->patterned)
 		die("%s has not the pattern to verify: --prepare writes it, over all that is there; --no-verify does without",
 		    opt->target);

@@ -48,12 +48,17 @@ uint64_t place(const struct bench *b, uint64_t seed, unsigned int bytes)
 	return scatter(seed) % (b->target.blocks / chunk) * chunk;
 }
 
-/* What the data say is next, if they are ours. */
+/*
+ * What the data say is next, if they are ours, at this step: by the data alone a place
+ * would be followed by the same whenever it is come to, which soon goes in a circle, of
+ * as many places as the square root of all, and several who walk meet.
+ */
 uint64_t after(const struct bench *b, const struct request *rq, uint64_t step)
 {
-	if (!b->target.patterned)
-		return place(b, step ^ rq->block << 20, rq->bytes);
-	return place(b, block_link(rq->buf, 0), rq->bytes);
+	uint64_t link = b->target.patterned ? block_link(rq->buf, 0) :
+					      rq->block << 20;
+
+	return place(b, link ^ scatter(step << 8 ^ rq->slot), rq->bytes);
 }
 
 /* One of many things that they name. */

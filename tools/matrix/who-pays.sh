@@ -24,5 +24,5 @@ line=$(jq -n '[inputs | select([.submitter, .ring, .queues, .mode] == $ARGS.posi
 # The first line is of the instrument itself.
 sed -n "$((line + 1)){p;q}" "$topology.counted" >"$tmp/counted"
 "$tools/coherence/report.sh" --kernel "$kernel" \
-	--module "$CPROV_TOP/build/guest/completion_provenance.ko:$(jq -r '.module.text // empty' "$topology.said")" \
+	--module "$CPROV_TOP/build/guest/matrix/completion_provenance.ko:$(jq -r '.module.text // empty' "$topology.said")" \
 	"$@" "$tmp/counted"

@@ -5,6 +5,9 @@
 
 def ipis_alike: ((.stock.ipis - .unhinted.ipis) | fabs) <= .stock.ios / 16;
 
+if [.scenarios[].stock.ios] | length == 0 or any(. == null or . == 0) then
+  ("nothing was read" | stderr | empty), false
+else
 [.scenarios[]
  | .name as $name
  | (select(.stock.map != .unhinted.map)
@@ -14,3 +17,4 @@ def ipis_alike: ((.stock.ipis - .unhinted.ipis) | fabs) <= .stock.ios / 16;
    (select(([.unhinted.decisions | .. | numbers] | add // 0) > 0)
     | "\($name): the policy was asked about reads without a hint: \(.unhinted.decisions)")]
 | if . == [] then "unhinted is stock" else (.[] | stderr | empty), false end
+end

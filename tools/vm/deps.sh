@@ -44,7 +44,8 @@ apt()
 		-o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 "$@" >>"$apt_log" 2>&1 &
 	local pid=$! steps
 
-	while kill -0 "$pid" 2>/dev/null; do
+	# It may be root's, to whom others may send no signal.
+	while [[ -d /proc/$pid ]]; do
 		steps=$(grep -cE '^(Get|Hit|Unpacking|Setting up)' "$apt_log" || true)
 		progress_update "$steps"
 		sleep 1
