@@ -258,6 +258,8 @@ T_TEST_F(rules, save_to_what_is_there)
 	     "(cat pipe >read &) && cprovctl rules save pipe && test -p pipe && "
 	     "touch file && ln -s file link && cprovctl rules save link && "
 	     "test -L link && grep -q comm=x file && "
+	     "ln -s nothing lost && ! cprovctl rules save lost 2>said && "
+	     "grep -q 'link to nothing' said && "
 	     "cprovctl rules save /dev/full",
 	     self->dir);
 	EXPECT_EQ(1, self->o.status);

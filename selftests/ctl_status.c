@@ -55,6 +55,20 @@ T_TEST_F(status, says_what_there_is)
 	EXPECT_NE(NULL, strstr(o.out, "rules: "));
 }
 
+/* Which is no reason to say nothing else. */
+T_TEST_F(status, says_that_rings_are_disabled)
+{
+	struct t_output o;
+
+	ASSERT_EQ(0, t_set("/proc/sys/kernel/io_uring_disabled", "2"));
+	t_sh(&o, "cprovctl status");
+	EXPECT_EQ(0, o.status);
+	EXPECT_NE(NULL, strstr(o.out, "kernel.io_uring_disabled"));
+	EXPECT_NE(NULL, strstr(o.out, "policy: loaded"));
+	if (t_have_program("jq"))
+		EXPECT_STREQ("false", member(&o, ".kernel.rings"));
+}
+
 T_TEST_F(status, says_it_in_json)
 {
 	struct t_output o;
@@ -65,6 +79,7 @@ T_TEST_F(status, says_it_in_json)
 	EXPECT_STREQ(t_text("%d", IO_LOCALITY_ABI_VERSION),
 		     member(&o, ".kernel.abi"));
 	EXPECT_STREQ("true", member(&o, ".kernel.hints"));
+	EXPECT_STREQ("true", member(&o, ".kernel.rings"));
 	EXPECT_STREQ("true", member(&o, ".kernel.step_critical"));
 	EXPECT_STREQ("true", member(&o, ".kernel.task_default"));
 	EXPECT_STREQ(t_text("%d", IO_LOCALITY_MAX_SLOTS),

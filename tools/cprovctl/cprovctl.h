@@ -60,6 +60,8 @@ int cmd_run(int argc, char **argv);
 
 /* 0, or -errno: -EINVAL if the kernel has no completion provenance. */
 int kernel_probe(struct io_locality_probe *probe);
+/* Whether this process can have no ring, by the sysctl kernel.io_uring_disabled. */
+bool kernel_forbids_rings(void);
 /* Why there is no support, from what kernel_probe() returned. */
 const char *kernel_why_not(int error);
 /* NULL takes the default away; 0 or -errno, -EOPNOTSUPP if there is no such thing. */

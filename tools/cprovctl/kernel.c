@@ -50,14 +50,29 @@ static long sysctl(const char *path, long without)
 	return number;
 }
 
+/* In another, capabilities are those for that namespace only. */
+static bool in_initial_user_namespace(void)
+{
+	char *map = file_read("/proc/self/uid_map");
+	unsigned long first = 1, outside = 1, nr = 0;
+	bool initial;
+
+	initial = !map ||
+		  (sscanf(map, "%lu %lu %lu", &first, &outside, &nr) == 3 &&
+		   !first && !outside && nr == UINT32_MAX);
+	free(map);
+	return initial;
+}
+
 /* The kernel asks this only of who creates a ring: io_uring_allowed(). */
-static bool rings_forbidden(void)
+bool kernel_forbids_rings(void)
 {
 	switch (sysctl("/proc/sys/kernel/io_uring_disabled", 0)) {
 	case 0:
 		return false;
 	case 1:
-		return !has_capability(CAP_SYS_ADMIN) &&
+		return !(has_capability(CAP_SYS_ADMIN) &&
+			 in_initial_user_namespace()) &&
 		       !is_in_group(
 			       sysctl("/proc/sys/kernel/io_uring_group", -1));
 	default:
@@ -76,8 +91,6 @@ int kernel_probe(struct io_locality_probe *probe)
 	/* A file descriptor of -1 is news to some kernels. */
 	if (ret == -EBADF)
 		ret = -EINVAL;
-	if (!ret && rings_forbidden())
-		ret = -EPERM;
 	memcpy(probe, &reg.probe, sizeof(*probe));
 	return ret;
 }

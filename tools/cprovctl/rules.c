@@ -347,9 +347,13 @@ static void replace_file(const char *name, const struct rule_list *list)
 	char *there = realpath(name, NULL);
 	const char *target = there ? there : name;
 	char *tmp = text("%s.new", target);
-	int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	struct stat st;
 	FILE *file;
+	int fd;
 
+	if (!there && !lstat(name, &st))
+		fail(FAILED, "%s is a link to nothing", name);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
 	if (fd < 0 && errno == EEXIST)
 		fail(FAILED,
 		     "%s is there, perhaps since this was interrupted: remove it",
@@ -357,8 +361,9 @@ static void replace_file(const char *name, const struct rule_list *list)
 	file = fd < 0 ? NULL : fdopen(fd, "w");
 	if (!file)
 		fail(FAILED, "%s: %s", tmp, strerror(errno));
+	errno = 0;
 	write_all(file, list);
-	if (fflush(file) || ferror(file) || fsync(fd) || fclose(file) ||
+	if (ferror(file) || fflush(file) || fsync(fd) || fclose(file) ||
 	    rename(tmp, target)) {
 		int error = errno;
 
@@ -375,8 +380,9 @@ static void write_special(const char *name, const struct rule_list *list)
 
 	if (!file)
 		fail(FAILED, "%s: %s", name, strerror(errno));
+	errno = 0;
 	write_all(file, list);
-	if (fflush(file) || ferror(file) || fclose(file))
+	if (ferror(file) || fflush(file) || fclose(file))
 		fail(FAILED, "%s: %s", name, strerror(errno));
 }
 

@@ -34,6 +34,8 @@ static void set_default(const struct io_locality_hint *hint, bool strict)
 	struct io_locality_probe probe;
 	int ret = kernel_probe(&probe);
 
+	if (!ret && kernel_forbids_rings())
+		ret = -EPERM;
 	if (ret) {
 		run_without(strict, ret == -EPERM ? FAILED : NOT_SUPPORTED,
 			    kernel_why_not(ret));

@@ -60,6 +60,10 @@ static void print_kernel(const struct io_locality_probe *probe, int error,
 	    probe->state & IO_LOCALITY_STATE_HINTS ?
 		    "on" :
 		    "off: sysctl kernel.completion_provenance=1 turns them on");
+	put("rings",
+	    kernel_forbids_rings() ?
+		    "not permitted to you: sysctl kernel.io_uring_disabled" :
+		    "permitted to you");
 	put("step_critical",
 	    probe->state & IO_LOCALITY_STATE_STEP_CRITICAL ?
 		    "permitted to you" :
@@ -131,6 +135,7 @@ static void json_kernel(const struct io_locality_probe *probe, int error,
 		json_number(&json, "abi", probe->abi_version);
 		json_bool(&json, "hints",
 			  probe->state & IO_LOCALITY_STATE_HINTS);
+		json_bool(&json, "rings", !kernel_forbids_rings());
 		json_bool(&json, "step_critical",
 			  probe->state & IO_LOCALITY_STATE_STEP_CRITICAL);
 		json_number(&json, "max_slots", probe->max_slots);
