@@ -13,8 +13,12 @@
 
 #include "limits.h"
 
-/* Written by those who send, hence a line of its own for each CPU. */
-static DEFINE_PER_CPU_SHARED_ALIGNED(atomic64_t, cprov_home_paid_until_ns);
+/* Written by those who send, hence a line of its own, to the end, for each CPU. */
+struct cprov_home {
+	atomic64_t paid_until_ns;
+} ____cacheline_aligned_in_smp;
+
+static DEFINE_PER_CPU_ALIGNED(struct cprov_home, cprov_homes);
 
 /* What this CPU has taken and not sent yet, for each home: written here only. */
 static u8 __percpu *cprov_home_credits;
@@ -38,7 +42,7 @@ bool cprov_home_take_at(u8 *credit, atomic64_t *account,
 		return true;
 	/*
 	 * An interrupt may come here as well. What that loses is at most what was
-	 * taken at a time.
+	 * taken at a time, more or less.
 	 */
 	left = READ_ONCE(*credit);
 	if (!left)
@@ -63,7 +67,7 @@ EXPORT_SYMBOL_IF_KUNIT(cprov_home_take_at);
 bool cprov_home_take(unsigned int home, unsigned int per_second, u64 now_ns)
 {
 	return cprov_home_take_at(this_cpu_ptr(cprov_home_credits) + home,
-				  per_cpu_ptr(&cprov_home_paid_until_ns, home),
+				  &per_cpu_ptr(&cprov_homes, home)->paid_until_ns,
 				  per_second, now_ns);
 }
 

@@ -213,7 +213,7 @@ static void cprov_account_refund(atomic64_t *account, unsigned int per_second,
  * groups their users' limit is all there is.
  *
  * Context: Task context, under rcu_read_lock(). Takes a lock only where an
- *	account is new.
+ *	account is new, or there are too many.
  * Return: at most @request->nr.
  */
 unsigned int cprov_limits_admit(const struct cprov_request *request,

@@ -24,7 +24,8 @@ enum cprov_limit {
 
 /**
  * enum cprov_payer - on whose account
- * @CPROV_PAYER_USER: The real user of the task that submits.
+ * @CPROV_PAYER_USER: The real user of the task that submits, or in a user namespace
+ *	who stands for it.
  * @CPROV_PAYER_CGROUP: Its control group in the default hierarchy.
  * @CPROV_NR_PAYERS: Number of kinds of accounts.
  */

@@ -271,7 +271,7 @@ static kuid_t cprov_paying_user(void)
 	if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
 		return ns->owner;
 	root = make_kuid(ns, 0);
-	return uid_valid(root) ? root : ns->owner;
+	return uid_valid(root) ? root : current_uid();
 }
 
 static unsigned int cprov_admit_requests(u16 class, unsigned int nr)

@@ -4,6 +4,7 @@
  * stands in its receipt, and nobody else pays for it.
  */
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -53,7 +54,8 @@ struct sent {
 };
 
 /* So many reads of a class, one after the other. */
-static int send(FIXTURE_DATA(limit) * self, unsigned int cls, struct sent *sent)
+static int send_some(FIXTURE_DATA(limit) * self, unsigned int cls, int nr,
+		     struct sent *sent)
 {
 	static alignas(4096) char buf[4096];
 	struct io_locality_hint hint = t_hint_of(cls, -1, 5);
@@ -65,7 +67,7 @@ static int send(FIXTURE_DATA(limit) * self, unsigned int cls, struct sent *sent)
 	    t_enable_receipts(&ring, &hint))
 		return -1;
 	sent->ms = t_now_ms();
-	for (int i = 0; i < NR; i++) {
+	for (int i = 0; i < nr; i++) {
 		struct io_uring_sqe *sqe = t_sqe(&ring);
 		struct io_uring_cqe cqe;
 
@@ -80,6 +82,11 @@ static int send(FIXTURE_DATA(limit) * self, unsigned int cls, struct sent *sent)
 	sent->ms = t_now_ms() - sent->ms;
 	t_ring_exit(&ring);
 	return 0;
+}
+
+static int send(FIXTURE_DATA(limit) * self, unsigned int cls, struct sent *sent)
+{
+	return send_some(self, cls, NR, sent);
 }
 
 static long long counted(const char *payer)
@@ -229,6 +236,69 @@ T_TEST_F(limit, each_user_has_its_own)
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
 	EXPECT_EQ(0, status);
+}
+
+/*
+ * Whether the first read of another user, in a namespace that @owner has made, is over
+ * the limit, right after @owner has spent what there was; -1: none can be made.
+ */
+static int over_in_namespace(struct __test_metadata *_metadata,
+			     FIXTURE_DATA(limit) * self, uid_t owner,
+			     uid_t inside)
+{
+	int here[2], there[2], status;
+	struct sent sent;
+	char c = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(here));
+	ASSERT_EQ(0, pipe(there));
+	pid = t_fork();
+	if (!pid) {
+		if (setresuid(owner, owner, owner) ||
+		    send_some(self, IO_LOCALITY_CLASS_LATENCY, 3, &sent))
+			_exit(100);
+		if (unshare(CLONE_NEWUSER))
+			_exit(101);
+		/* Until somebody has said who is who. */
+		if (write(here[1], &c, 1) != 1 || read(there[0], &c, 1) != 1 ||
+		    setresuid(0, 0, 0) ||
+		    send_some(self, IO_LOCALITY_CLASS_LATENCY, 1, &sent))
+			_exit(100);
+		_exit(sent.over);
+	}
+	close(here[1]);
+	if (read(here[0], &c, 1) == 1) {
+		EXPECT_EQ(0, t_write(t_text("/proc/%d/uid_map", pid),
+				     t_text("0 %u 1", inside)));
+		EXPECT_EQ(1, write(there[1], &c, 1));
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	close(here[0]);
+	close(there[0]);
+	close(there[1]);
+	ASSERT_TRUE(WIFEXITED(status));
+	EXPECT_NE(100, WEXITSTATUS(status));
+	return WEXITSTATUS(status) == 101 ? -1 : WEXITSTATUS(status);
+}
+
+/*
+ * Who makes a namespace pays for its users, or he would have as many accounts as he
+ * likes; but root makes them for others.
+ */
+T_TEST_F(limit, of_who_owns_the_namespace)
+{
+	int over = 0;
+
+	/* What an account saves is then what it gets in a second: one. */
+	ASSERT_EQ(0, t_set(LIMITS "user_steered", "1"));
+	/* On a busy machine a second may have passed. */
+	for (int i = 0; !over && i < 20; i++)
+		over = over_in_namespace(_metadata, self, NOBODY, 100000 + i);
+	if (over < 0)
+		T_SKIP("no user namespaces");
+	EXPECT_EQ(1, over);
+	EXPECT_EQ(0, over_in_namespace(_metadata, self, 0, 200000));
 }
 
 static void rmdir_undo(const char *dir)

@@ -119,7 +119,8 @@
  *            treated as if their ring had not opted in
  *   -EBADF   an op that needs a ring, and fd is none
  *   -EBUSY   IO_LOCALITY_ENABLE on a ring that has opted in
- *   -ENXIO   IO_LOCALITY_UPDATE or _DISABLE on a ring that has not
+ *   -ENXIO   IO_LOCALITY_UPDATE on a ring that has not, or _DISABLE on one that has
+ *            no default from elsewhere either
  *   -EACCES  the ring is restricted and IORING_REGISTER_LOCALITY is not among
  *            the register ops it allows
  *   -ENOMEM  no memory, or the memory cgroup's limit is reached
@@ -171,7 +172,7 @@ enum io_locality_class {
 #define IO_LOCALITY_NR_CLASSES		4
 
 /*
- * io_locality_hint.flags. The block layer acts on none of them: they travel
+ * io_locality_hint.flags. The block layer acts on none but FOLLOW_TASK: they travel
  * with the request for the layers that do.
  */
 /* Do not migrate the consumer right after the completion. */
