@@ -9,9 +9,10 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 die_with_parent "$@"
 cd "$CPROV_TOP"
 
-steps_begin nightly 12
+steps_begin nightly 13
 CPROV_RELOADS=1000 CPROV_KILLS=21 step test "$tools/test.sh"
 step check "$tools/check.sh"
+step structs "$tools/structs.sh"
 step matrix "$tools/matrix.sh"
 step mutants "$tools/mutants.sh"
 step coherence "$tools/coherence.sh"

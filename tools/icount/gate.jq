@@ -14,16 +14,19 @@ $was[0] as $was | $now[0] as $now
      | {f: $f, rise: (($new[$f] // 0) - ($old[$f] // 0)), new: ($old[$f] == null)}
      | select(.rise >= 2)] | sort_by(-.rise)[:10][]
     | "    \(.rise | signed) \(.f)";
-[$was[$what] | to_entries[]
+[($now[$what] | keys - ($was[$what] | keys))[]
+ | {bad: true, text: "\(.): the baseline does not have it: make icount UPDATE=1"}] as $unknown
+| [$was[$what] | to_entries[]
  | .key as $key | .value as $old | $now[$what][$key] as $new
  | if $new == null then {bad: true, text: "\($key): not counted any more"}
    else (($new | measure) - ($old | measure) | . * 100 | round / 100) as $rise
    | {bad: ($rise > $tolerance),
-      text: "\($key): \($old | measure | signed) \($unit) over stock then, \($new | measure | signed) now",
+      text: ("\($key): \($old | measure | signed) \($unit) over stock then, \($new | measure | signed) now"
+        + if $rise > $tolerance then ": rose by more than \($tolerance)" else "" end),
       more: (if $rise > $tolerance and $what == "cases" then [functions($old.grown; $new.grown)] else [] end)}
    end]
-| [.[] | select(.bad)] as $bad
+| [$unknown[], (.[] | select(.bad))] as $bad
 | if $was[$what] == {} then ("the baseline has none\n" | halt_error(1))
   elif $bad == [] then .[].text
-  else ([$bad[] | .text + ": rose by more than \($tolerance)", .more[]?] | join("\n") + "\n" | halt_error(1))
+  else ([$bad[] | .text, .more[]?] | join("\n") + "\n" | halt_error(1))
   end

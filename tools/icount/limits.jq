@@ -15,6 +15,7 @@
   def signed: if . > 0 then "+\(.)" else tostring end;
   def percent: .over_stock_steady / (.instructions - .over_stock) * 10000 | round / 100;
   [.cases[] | select(.mode | IN($limit.modes[]))] as $cases
+| if .errors != [] then (.errors | join("\n") + "\n" | halt_error(1)) else . end
 | [$cases[] | select(if $limit.percent then percent > $limit.percent
     else .over_stock_steady > $limit.instructions end)] as $beyond
 | if $cases == [] then ("no case was counted\n" | halt_error(1))
