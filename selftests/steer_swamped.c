@@ -87,16 +87,22 @@ static void check_sent(struct __test_metadata *_metadata,
 	EXPECT_GE(2 + (t_now_ms() - self->since_ms) / 1000, sent);
 }
 
+/* All at one home, from some CPUs in turn. */
+static void aim(struct t_shot shots[NR], int home, const int *cpus, int nr)
+{
+	for (int i = 0; i < NR; i++)
+		shots[i] = (struct t_shot){
+			.hint = t_hint_of(CLS, home, 0),
+			.submit_cpu = cpus[i % nr],
+		};
+}
+
 T_TEST_F(swamped, so_many_a_second)
 {
 	struct t_shot shots[NR];
 	long long sent;
 
-	for (int i = 0; i < NR; i++)
-		shots[i] = (struct t_shot){
-			.hint = t_hint_of(CLS, self->home, 0),
-			.submit_cpu = self->submit,
-		};
+	aim(shots, self->home, &self->submit, 1);
 	sent = count_sent(_metadata, self, shots, NR);
 	check_sent(_metadata, self, sent);
 	/* Where it is at home it is sent nothing. */
@@ -111,11 +117,7 @@ T_TEST_F(swamped, whoever_sends)
 	struct t_shot shots[NR];
 	long long sent;
 
-	for (int i = 0; i < NR; i++)
-		shots[i] = (struct t_shot){
-			.hint = t_hint_of(CLS, self->home, 0),
-			.submit_cpu = self->cpus[i % (self->nr - 1)],
-		};
+	aim(shots, self->home, self->cpus, self->nr - 1);
 	sent = count_sent(_metadata, self, shots, NR);
 	check_sent(_metadata, self, sent);
 }
@@ -127,11 +129,7 @@ T_TEST_F(swamped, no_other_home)
 
 	if (self->nr < 3)
 		T_SKIP("needs three CPUs");
-	for (int i = 0; i < NR; i++)
-		shots[i] = (struct t_shot){
-			.hint = t_hint_of(CLS, self->home, 0),
-			.submit_cpu = self->submit,
-		};
+	aim(shots, self->home, &self->submit, 1);
 	shots[NR - 1].hint.home_cpu = self->cpus[1];
 	count_sent(_metadata, self, shots, NR);
 	EXPECT_EQ(1, t_count(&self->trace, "cprov_complete", "cpu",
@@ -143,11 +141,7 @@ T_TEST_F(swamped, without_a_limit)
 	struct t_shot shots[NR];
 
 	ASSERT_EQ(0, t_set(LIMIT, "0"));
-	for (int i = 0; i < NR; i++)
-		shots[i] = (struct t_shot){
-			.hint = t_hint_of(CLS, self->home, 0),
-			.submit_cpu = self->submit,
-		};
+	aim(shots, self->home, &self->submit, 1);
 	EXPECT_LE(NR, count_sent(_metadata, self, shots, NR));
 }
 
