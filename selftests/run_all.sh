@@ -87,17 +87,23 @@ if [ -z "$CPROV_DEV" ]; then
 fi
 
 # Indents a test's document, counts its results, and passes on its verdict. A
-# test that printed fewer results than it planned has not passed.
+# test that printed fewer results than it planned has not passed. What failed is kept
+# with the last that it said, as it is told once more at the end.
 # shellcheck disable=SC2016 # awk's, not the shell's
 merge='
+	function tell(what,    i) {
+		print "# failed: " name, what >>failures
+		for (i = said > 8 ? said - 8 : 0; i < said; i++)
+			print "#   " line[i] >>failures
+	}
 	/^(TAP|KTAP) version/ { print "    KTAP version 1"; next }
 	/^1\.\.[0-9]+/ { planned = substr($1, 4) + 0 }
-	/^not ok / { fail++ }
-	/^ok .*# SKIP/ { skip++; print "    " $0; next }
+	/^not ok / { fail++; result = $0; sub(/^not ok [0-9]* */, "", result); tell(result) }
+	/^ok .*# SKIP/ { skip++; said = 0; print "    " $0; next }
 	/^ok / { pass++ }
-	/^(ok|not ok|1\.\.)/ { print "    " $0; next }
+	/^(ok|not ok|1\.\.)/ { said = 0; print "    " $0; next }
 	/^exit [0-9]+$/ { status = $2; next }
-	{ sub(/^# */, ""); print "    # " $0 }
+	{ sub(/^# */, ""); line[said++] = $0; print "    # " $0 }
 	END {
 		done = pass + fail + skip
 		lost = planned > done ? planned - done : 0
@@ -106,6 +112,8 @@ merge='
 			!bad && !pass ? " # SKIP all of it" : ""
 		if (lost)
 			printf "# %s ended early: %d of %d results\n", name, done, planned
+		if (lost || bad && !fail)
+			tell("ended with status " status ", " done " of " planned + 0 " results")
 		printf "%d %d %d\n", pass, fail + lost + (bad && !fail && !lost), skip >totals
 	}'
 
@@ -137,8 +145,8 @@ set -- $selected
 leaks_begin && look_for_leaks=1 || look_for_leaks=0
 echo "KTAP version 1"
 echo "1..$(($# + look_for_leaks))"
-totals=$(mktemp)
-trap 'rm -f "$totals"' EXIT
+totals=$(mktemp) failures=$(mktemp)
+trap 'rm -f "$totals" "$failures"' EXIT
 nr=0 pass=0 fail=0 skip=0
 for test; do
 	nr=$((nr + 1))
@@ -148,7 +156,7 @@ for test; do
 	{
 		"$dir/$test" 2>&1
 		echo "exit $?"
-	} | awk -v nr="$nr" -v name="$test" -v totals="$totals" "$merge"
+	} | awk -v nr="$nr" -v name="$test" -v totals="$totals" -v failures="$failures" "$merge"
 	read -r p f s <"$totals"
 	pass=$((pass + p)) fail=$((fail + f)) skip=$((skip + s))
 done
@@ -163,5 +171,6 @@ if [ "$look_for_leaks" -eq 1 ]; then
 		fail=$((fail + 1))
 	fi
 fi
+cat "$failures"
 echo "# Totals: pass:$pass fail:$fail xfail:0 xpass:0 skip:$skip error:0"
 [ "$fail" -eq 0 ]
