@@ -216,16 +216,12 @@ T_TEST_F(waiter, woken_from_where_the_cqe_is_made)
 	}
 }
 
-/*
- * Than what comes home without a hint as well: a submitter that is awake by chance
- * would not be sent an interrupt otherwise. Both kinds in turn, as what the machine
- * does besides comes and goes.
- */
-T_TEST_F(waiter, at_no_more_wakeups_and_interrupts)
+/* Wakeups and interrupts of reads without a hint, and with one, from each CPU. */
+static void count(struct __test_metadata *_metadata,
+		  FIXTURE_DATA(waiter) * self, bool spins, size_t cost[2])
 {
-	size_t cost[2] = {};
-
-	ASSERT_EQ(0, t_queue_set(&self->dev, "rq_affinity", "2"));
+	cost[0] = 0;
+	cost[1] = 0;
 	for (int i = 0; i < self->nr; i++) {
 		ASSERT_EQ(0, t_pin(self->cpus[i]));
 		begin(_metadata, self, self->cpus[(i + 1) % self->nr]);
@@ -234,7 +230,7 @@ T_TEST_F(waiter, at_no_more_wakeups_and_interrupts)
 			tracing(&self->traces[hinted], false);
 		}
 		for (int j = 0; j < 2 * READS; j++)
-			read_once(_metadata, self, variant->spins, j % 2, -1);
+			read_once(_metadata, self, spins, j % 2, -1);
 		end(_metadata, self);
 		for (int hinted = 0; hinted < 2; hinted++) {
 			struct t_trace *trace = &self->traces[hinted];
@@ -246,8 +242,23 @@ T_TEST_F(waiter, at_no_more_wakeups_and_interrupts)
 		}
 	}
 	TH_LOG("%zu, %zu with hints", cost[0], cost[1]);
-	/* Another hop would be one for each. */
-	EXPECT_LE(cost[1], cost[0] + self->nr * READS / 2);
+}
+
+/*
+ * Than what comes home without a hint as well: a submitter that is awake by chance
+ * would not be sent an interrupt otherwise. Both kinds in turn, as what the machine
+ * does besides comes and goes: another hop would be one for each, time and again.
+ */
+T_TEST_F(waiter, at_no_more_wakeups_and_interrupts)
+{
+	size_t cost[2];
+	int tries = 0;
+
+	ASSERT_EQ(0, t_queue_set(&self->dev, "rq_affinity", "2"));
+	do
+		count(_metadata, self, variant->spins, cost);
+	while (cost[1] > cost[0] + self->nr * READS / 2 && ++tries < 3);
+	EXPECT_GT(3, tries);
 }
 
 T_FIXTURE(deferred, T_KERNEL)
