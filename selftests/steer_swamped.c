@@ -132,7 +132,8 @@ T_TEST_F(swamped, no_other_home)
 	aim(shots, self->home, &self->submit, 1);
 	shots[NR - 1].hint.home_cpu = self->cpus[1];
 	count_sent(_metadata, self, shots, NR);
-	EXPECT_EQ(1, t_count(&self->trace, "cprov_complete", "cpu",
+	/* Twice, if its task strayed. */
+	EXPECT_LE(1, t_count(&self->trace, "cprov_complete", "cpu",
 			     self->cpus[1]));
 }
 
