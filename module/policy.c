@@ -129,8 +129,9 @@ EXPORT_SYMBOL_IF_KUNIT(cprov_choose_here);
  * @take: takes one of the completions that a CPU may still be sent, or says that
  *	there is none; called at most once, and only if it is then sent
  *
- * For all but step-critical requests the home's cache is home enough: what
- * remains to be won is less than an IPI costs.
+ * For all but step-critical requests the home's cache is home enough, as what remains
+ * to be won is less than an IPI costs; but not for an administrator who has asked for
+ * the very CPU.
  *
  * Context: That of @take.
  * Return: the CPU and why, or CPU -1 and why not.
@@ -146,7 +147,8 @@ cprov_choose_cpu(const struct completion_provenance *prov,
 	enum cprov_reason reason = cprov_reason_for(prov, env, sit, home);
 
 	if (reason == CPROV_STEERED && sit->home_shares_llc &&
-	    prov->class != IO_LOCALITY_CLASS_STEP_CRITICAL)
+	    prov->class != IO_LOCALITY_CLASS_STEP_CRITICAL &&
+	    !(env->flags & CPROV_ENV_FORCE_AFFINITY))
 		reason = CPROV_SHARED_CACHE;
 	if (reason == CPROV_STEERED && !take(home, sit))
 		reason = CPROV_SWAMPED;

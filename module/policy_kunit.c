@@ -354,6 +354,10 @@ static void cprov_test_shared_cache(struct kunit *test)
 			CPROV_EXPECT(test, cprov_case_cpu(&c), HERE,
 				     CPROV_SHARED_CACHE);
 		CPROV_EXPECT(test, cprov_case_queue(&c), HOME, CPROV_STEERED);
+		/* The administrator wants the very CPU. */
+		c.env.flags = CPROV_ENV_FORCE_AFFINITY;
+		CPROV_EXPECT(test, cprov_case_cpu(&c), HOME, CPROV_STEERED);
+		c.env.flags = 0;
 	}
 
 	c.sit.home_shares_llc = false;

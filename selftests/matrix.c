@@ -83,20 +83,26 @@ static const struct submitter {
 	{ .name = "migrated", .op = IORING_OP_READ, .moves = true },
 };
 
-/* Without a hint at a value of rq_affinity; or with one, of a class. */
+/*
+ * Without a hint or with one, of a class, at a value of rq_affinity. For a step-critical
+ * request 2 is no other than 1.
+ */
 static const struct mode {
 	const char *name;
 	const char *rq_affinity;
 	int cls; /* -1: no hint */
 	bool always; /* also where not all classes are of interest */
 } modes[] = {
-	{ "stock2", "2", -1, true },
-	{ "stock0", "0", -1, true },
-	{ "stock1", "1", -1, true },
+	{ "stock", "2", -1, true },
+	{ "stock", "0", -1, true },
+	{ "stock", "1", -1, true },
 	{ "step_critical", "1", IO_LOCALITY_CLASS_STEP_CRITICAL, true },
 	{ "latency", "1", IO_LOCALITY_CLASS_LATENCY, true },
 	{ "throughput", "1", IO_LOCALITY_CLASS_THROUGHPUT, false },
 	{ "prefetch", "1", IO_LOCALITY_CLASS_PREFETCH, false },
+	{ "latency", "2", IO_LOCALITY_CLASS_LATENCY, true },
+	{ "throughput", "2", IO_LOCALITY_CLASS_THROUGHPUT, false },
+	{ "prefetch", "2", IO_LOCALITY_CLASS_PREFETCH, false },
 };
 
 struct counts {
@@ -406,9 +412,9 @@ static void print_run(const struct submitter *sub, const struct ring_kind *ring,
 		      unsigned int repeat, const struct run *run)
 {
 	fprintf(m.out,
-		"{\"submitter\":\"%s\",\"ring\":\"%s\",\"queues\":\"%s\",\"mode\":\"%s\",\"repeat\":%u,\"reads\":%u,",
-		sub->name, ring->name, queue_names[queues], mode->name, repeat,
-		run->reads);
+		"{\"submitter\":\"%s\",\"ring\":\"%s\",\"queues\":\"%s\",\"mode\":\"%s\",\"rq_affinity\":%s,\"repeat\":%u,\"reads\":%u,",
+		sub->name, ring->name, queue_names[queues], mode->name,
+		mode->rq_affinity, repeat, run->reads);
 	if (m.transfers)
 		fprintf(m.out, "\"counted\":\"transfers\",\"cpus\":%u}\n",
 			run->cpus);

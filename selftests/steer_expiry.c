@@ -56,7 +56,7 @@ static void check(struct __test_metadata *_metadata,
 		const struct io_locality_hint *hint = &shot->hint;
 		struct t_verdict rule;
 
-		rule = t_rule_complete(hint, hint->home_cpu, shot->irq_cpu);
+		rule = t_rule_complete(hint, hint->home_cpu, shot->irq_cpu, 1);
 
 		EXPECT_EQ(4096, shot->res);
 		if (rule.reason == T_STEERED || rule.reason == T_SHARED_CACHE) {

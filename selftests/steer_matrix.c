@@ -31,17 +31,19 @@ FIXTURE_VARIANT(matrix)
 	const char *null_blk;
 	/* As many as there are CPUs. */
 	bool queue_per_cpu;
+	bool forced; /* rq_affinity is 2, instead of 1 */
 };
 
 T_VARIANT(matrix, one_queue, .null_blk = "");
+T_VARIANT(matrix, one_queue_forced, .null_blk = "", .forced = true);
 T_VARIANT(matrix, two_queues, .null_blk = "submit_queues=2");
 T_VARIANT(matrix, queue_per_cpu, .null_blk = "", .queue_per_cpu = true);
 T_VARIANT(matrix, drive, .null_blk = NULL);
+T_VARIANT(matrix, drive_forced, .null_blk = NULL, .forced = true);
 
 FIXTURE_SETUP(matrix)
 {
 	const char *drive = getenv("CPROV_DEV");
-	char buf[16];
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_POLICY | T_TWO_CPUS |
 	       T_STEERING);
@@ -61,9 +63,9 @@ FIXTURE_SETUP(matrix)
 	}
 	if (t_queue_set(&self->dev, "scheduler", "none"))
 		T_SKIP("no I/O scheduler 'none' on %s", self->dev.name);
-	ASSERT_EQ(0, t_queue_get(&self->dev, "rq_affinity", buf, sizeof(buf)));
-	self->rq_affinity = atoi(buf);
-	ASSERT_NE(0, self->rq_affinity);
+	self->rq_affinity = variant->forced ? 2 : 1;
+	ASSERT_EQ(0, t_queue_set(&self->dev, "rq_affinity",
+				 t_text("%d", self->rq_affinity)));
 	T_OK(t_trace_open_dev(&self->trace, T_SHOT_EVENTS, &self->dev));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
@@ -94,8 +96,8 @@ static void check_shot(struct __test_metadata *_metadata,
 {
 	int home = shot->hint.home_cpu;
 	struct t_verdict queue = { -1, -1 };
-	struct t_verdict rule =
-		t_rule_complete(&shot->hint, home, shot->irq_cpu);
+	struct t_verdict rule = t_rule_complete(
+		&shot->hint, home, shot->irq_cpu, self->rq_affinity);
 	int done = rule.cpu >= 0 ? rule.cpu :
 				   t_stock_cpu(self->rq_affinity, shot->irq_cpu,
 					       shot->submit_cpu);

@@ -100,13 +100,13 @@ write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
-		'{schema: 2, command: "make matrix"} + $run + {$qemu, topologies: [inputs]}' \
+		'{schema: 3, command: "make matrix"} + $run + {$qemu, topologies: [inputs]}' \
 		"${topologies[@]/%/.json}" >report.json
 }
 
 mkdir -p "$dir"
 rm -f "$dir"/report.*
-read_reasons "$list" Documentation/matrix.rst metric class ring submitter queues >"$dir/losses.json"
+read_reasons "$list" Documentation/matrix.rst metric class rq_affinity ring submitter queues >"$dir/losses.json"
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
 # shellcheck disable=SC2034 # guest.sh's
 guest_module=${MATRIX_MODULE:-}

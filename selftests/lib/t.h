@@ -402,14 +402,17 @@ struct t_shot {
 const char *t_shoot(struct t_ring *ring, int fd, struct t_trace *trace,
 		    struct t_shot *shots, size_t nr);
 
-/* What the rules say of a decision taken on @cpu, for a request in its window. */
+/*
+ * What the rules say of a decision taken on @cpu, for a request in its window. To
+ * @rq_affinity it only matters whether it is 2.
+ */
 struct t_verdict {
 	int cpu; /* -1: as without a hint */
 	int reason;
 };
 
 struct t_verdict t_rule_complete(const struct io_locality_hint *hint, int home,
-				 int cpu);
+				 int cpu, int rq_affinity);
 struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home,
 			      int cpu);
 /* Where the kernel completes without a hint what interrupts @irq. */

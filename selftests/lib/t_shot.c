@@ -173,12 +173,12 @@ struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home,
 }
 
 struct t_verdict t_rule_complete(const struct io_locality_hint *hint, int home,
-				 int cpu)
+				 int cpu, int rq_affinity)
 {
 	struct t_verdict verdict = t_rule_queue(hint, home, cpu);
 
 	if (verdict.reason == T_STEERED &&
-	    hint->io_class == IO_LOCALITY_CLASS_LATENCY &&
+	    hint->io_class == IO_LOCALITY_CLASS_LATENCY && rq_affinity != 2 &&
 	    t_share_cache(cpu, home))
 		return (struct t_verdict){ cpu, T_SHARED_CACHE };
 	return verdict;

@@ -212,9 +212,11 @@ run_mode()
 		run_polled "$baseline" "$rq_affinity"
 		return
 	fi
-	# Of ours, where the others complete decides behind how many an urgent read is.
+	# Of ours, where the others complete decides behind how many an urgent read is, and
+	# whether near is good enough what moves for those that nobody waits for.
 	if [[ $mode != "$baseline" && $rq_affinity != "$usual" ]]; then
 		run_mixed "$mode" "$rq_affinity"
+		run "$mode" "$rq_affinity" peak default --depth 32
 		return
 	fi
 	# Stock may think that near is good enough.

@@ -4,4 +4,4 @@
 # of the same names; null if there is none.
 def reason_for($list; $row):
 	[$list[] | select(del(.reason) | to_entries
-		| all(.value as $pattern | $row[.key] | test("^(" + $pattern + ")$"))) | .reason] | first;
+		| all(.value as $pattern | $row[.key] | tostring | test("^(" + $pattern + ")$"))) | .reason] | first;

@@ -5,13 +5,13 @@
 # TRANSFERS is what transfers.jq makes, or empty if they were not counted.
 #
 # A cell has what its ways to complete came to: "0", "1" and "2" are without hints
-# at that rq_affinity, "hinted" is with one. Repeats are summed up where that means
-# something; of what varies with how the host schedules the guest's CPUs there are
-# the median and both ends.
+# at that rq_affinity, "hinted" is with one, at the cell's. Repeats are summed up where
+# that means something; of what varies with how the host schedules the guest's CPUs
+# there are the median and both ends.
 
 def spread: sort | { min: .[0], median: .[length / 2 | floor], max: .[-1] };
 
-def way: [.submitter, .ring, .queues, .mode];
+def way: [.submitter, .ring, .queues, .mode, .rq_affinity];
 
 # How many per read, of all repeats of one way to complete.
 def transfers: way as $way | [$transfers[] | select(way == $way)]
@@ -37,13 +37,8 @@ def sums: {
 {
 	name: $name,
 	cells: ([inputs] | group_by([.submitter, .ring, .queues]) | map(
-		. as $lines
-		| (group_by(.mode) | map({ key: .[0].mode, value: sums }) | from_entries) as $modes
-		| $modes | to_entries[] | select(.key | startswith("stock") | not)
-		| ($lines[0] | { submitter, ring, queues }) + {
-			class: .key,
-			stock: { "0": $modes.stock0, "1": $modes.stock1, "2": $modes.stock2 },
-			hinted: .value
-		}
+		group_by(way) | map((.[0] | { submitter, ring, queues, class: .mode, rq_affinity }) + { hinted: sums })
+		| (map(select(.class == "stock") | { key: "\(.rq_affinity)", value: .hinted }) | from_entries) as $stock
+		| .[] | select(.class != "stock") | . + { $stock }
 	))
 }

@@ -11,11 +11,11 @@ def transfers: [.stock[], .hinted | .transfers.median? | short] | join("");
 | "",
   "\(.name): reads per run: \([.cells[] | .hinted.reads / .hinted.repeats] | unique | join(" or ")), medians of \(.cells[0].hinted.repeats)"
     + (.cells[0].hinted.transfers // {} | if .repeats then "; transfers per read: medians of \(.repeats), of \(.reads / .repeats) reads" else "" end),
-  ("submitter" | rpad(10)) + ("ring" | rpad(9)) + ("queues" | rpad(9)) + ("class" | rpad(14))
+  ("submitter" | rpad(10)) + ("ring" | rpad(9)) + ("queues" | rpad(9)) + ("class" | rpad(14)) + "at "
 	+ "remote ratio            wakeups + IPIs        context switches     transfers per read        loses",
-  ("" | rpad(42)) + "stock 0    1     2  hint  stock 0  1    2 hint  stock 0  1    2 hint  stock 0     1     2  hint",
+  ("" | rpad(45)) + "stock 0    1     2  hint  stock 0  1    2 hint  stock 0  1    2 hint  stock 0     1     2  hint",
   (.cells[]
-   | (.submitter | rpad(10)) + (.ring | rpad(9)) + (.queues | rpad(9)) + (.class | rpad(14))
+   | (.submitter | rpad(10)) + (.ring | rpad(9)) + (.queues | rpad(9)) + (.class | rpad(14)) + (.rq_affinity | pad(2)) + " "
      + ([.stock[], .hinted | .remote_ratio | ratio] | join(""))
      + "  " + three("events") + (.hinted.events.median | pad(5))
      + "  " + three("switches") + (.hinted.switches.median | pad(5))

@@ -4,7 +4,7 @@
 | if .cells == [] then "\($name): nothing was measured"
   else
     .cells[]
-    | "\($name), \(.submitter), \(.ring) ring, \(.queues) queues, \(.class)" as $where
+    | "\($name), \(.submitter), \(.ring) ring, \(.queues) queues, \(.class) at rq_affinity \(.rq_affinity)" as $where
     | (.losses[] | select(.reason == null)
        | "\($where): \(.metric) is \(.hinted), without a hint \(.stock)"),
       ((.stock[], .hinted) | .errors[] | "\($where): \(.)")
