@@ -106,7 +106,7 @@ write_report()
 
 mkdir -p "$dir"
 rm -f "$dir"/report.*
-read_reasons "$list" Documentation/matrix.rst metric class rq_affinity ring submitter queues >"$dir/losses.json"
+read_reasons "$list" Documentation/matrix.rst metric class rq_affinity ring submitter queues most >"$dir/losses.json"
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
 # shellcheck disable=SC2034 # guest.sh's
 guest_module=${MATRIX_MODULE:-}

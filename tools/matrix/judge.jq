@@ -39,4 +39,9 @@ def losses_of:
 		 | loss("transfers"; .hinted.transfers.median; $stock.median))
 	];
 
-.cells |= map(. as $cell | .losses = (losses_of | map(.reason = reason_for($losses[0]; $cell + .))))
+# What is lost for a known reason, but more than is known, has none.
+def bounded($cell): . as $loss
+	| (if .metric | IN("remote", "far") then $cell.hinted.reads else .stock end) as $whole
+	| [$losses[0][] | select($loss.hinted <= (.most | tonumber) * $whole) | del(.most)];
+
+.cells |= map(. as $cell | .losses = (losses_of | map(.reason = reason_for(bounded($cell); $cell + .))))
