@@ -6,10 +6,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "t_harness.h"
+
+#ifndef BLOCK_URING_CMD_DISCARD
+#define BLOCK_URING_CMD_DISCARD _IO(0x12, 0)
+#endif
 
 #define FLOW 0xfedcba98u
 
@@ -351,6 +356,42 @@ T_TEST_F(receipt, no_request)
 		EXPECT_EQ(IO_LOCALITY_REASON_UNKNOWN, reason_of(&reply));
 	}
 	close(none);
+	close(fd);
+}
+
+/* Which may be several requests, of which none is the one. */
+T_TEST_F(receipt, block_device_command)
+{
+	struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_LATENCY, self->cpus[0], FLOW);
+	__u64 big[2] = { ~0ull, ~0ull };
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+	struct t_dev dev;
+	int fd;
+
+	T_OK(t_null_blk(&dev, "memory_backed=1 discard=1"));
+	fd = t_dev_open(&dev, O_RDWR);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+	/* Elsewhere than home, or there would be nothing to tell. */
+	ASSERT_EQ(0, t_pin(self->cpus[self->nr - 1]));
+	sqe = t_sqe(&self->ring);
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	sqe->cmd_op = BLOCK_URING_CMD_DISCARD;
+	sqe->addr = 1 << 20;
+	sqe->addr3 = 1 << 20;
+	ASSERT_EQ(0, t_submit(&self->ring, 1));
+	ASSERT_TRUE(t_cqe_big(&self->ring, &cqe, big));
+	if (cqe.res == -EOPNOTSUPP)
+		T_SKIP("no discard command");
+	EXPECT_EQ(0, cqe.res);
+	EXPECT_EQ(0, cqe.flags & IO_LOCALITY_CQE_F_REMOTE);
+	if (variant->ring_flags & IORING_SETUP_CQE32) {
+		EXPECT_EQ(0, big[0]);
+		EXPECT_EQ(0, big[1]);
+	}
 	close(fd);
 }
 

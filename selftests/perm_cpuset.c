@@ -128,7 +128,15 @@ T_TEST_F(cpuset, outside_is_refused)
 	check(_metadata, self, &hint, false);
 }
 
-/* Neither names a CPU: the one submitted from is inside by itself. */
+/* Home is then where the task is, and what else it names is not looked at. */
+T_TEST_F(cpuset, outside_is_allowed_where_the_task_is_followed)
+{
+	struct io_locality_hint hint = home(self->out);
+
+	hint.flags = IO_LOCALITY_FOLLOW_TASK;
+	check(_metadata, self, &hint, true);
+}
+
 /* It disturbs nobody, and a CPU that goes away must not become an error. */
 T_TEST_F(cpuset, outside_but_offline_is_allowed)
 {
@@ -141,6 +149,7 @@ T_TEST_F(cpuset, outside_but_offline_is_allowed)
 	check(_metadata, self, &hint, false);
 }
 
+/* Neither names a CPU: the one submitted from is inside by itself. */
 T_TEST_F(cpuset, the_submitter_is_allowed)
 {
 	struct io_locality_hint hint = home(-1);

@@ -42,6 +42,8 @@ groups_for()
 		echo steer
 		# A home CPU that is not on the home node takes two nodes.
 		[[ $1 != two-node ]] || echo rule_files
+		# Only a queue that is one CPU's goes away with it.
+		[[ $1 != queue-per-cpu ]] || echo fault_offline
 	fi
 }
 
