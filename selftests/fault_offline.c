@@ -7,11 +7,16 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "t_harness.h"
 
 #define CYCLES 10
+#define MOST 32 /* requests in flight */
+/* Less than after which a drive is asked what has become of them. */
+#define PATIENCE_MS 20000
 
 FIXTURE(offline)
 {
@@ -139,33 +144,51 @@ T_TEST_F(offline, between_submission_and_completion)
 
 /* ---- again and again, under I/O ---- */
 
-/* Off and on; how often that worked. */
-static int toggle(int cpu)
+/*
+ * Off and on; how often that worked. While it is off, what was on its way to it has to
+ * be done elsewhere: once it is back, a queue of its own would go on with it.
+ */
+static int toggle(int cpu, const unsigned long long *done, int at_a_time)
 {
 	int nr;
 
-	for (nr = 0; nr < CYCLES; nr++)
-		if (t_cpu_offline(cpu) || t_cpu_online(cpu))
+	for (nr = 0; nr < CYCLES; nr++) {
+		unsigned long long before;
+		long long until;
+
+		if (t_cpu_offline(cpu))
 			break;
+		before = __atomic_load_n(done, __ATOMIC_RELAXED);
+		until = t_now_ms() + PATIENCE_MS;
+		while (__atomic_load_n(done, __ATOMIC_RELAXED) <
+			       before + 2 * at_a_time &&
+		       t_now_ms() < until)
+			usleep(1000);
+		if (t_cpu_online(cpu) || t_now_ms() >= until)
+			break;
+	}
 	return nr;
 }
 
-/* 32 at a time, from CPUs that stay, to the one that comes and goes. */
+/* Some at a time, from CPUs that stay, to the one that comes and goes. */
 static void hammer(struct __test_metadata *_metadata,
-		   FIXTURE_DATA(offline) * self)
+		   FIXTURE_DATA(offline) * self, int nr)
 {
-	static alignas(4096) char buf[32 * 4096];
-	struct io_locality_hint hints[32];
-	unsigned long long done = 0;
+	static alignas(4096) char buf[MOST * 4096];
+	struct io_locality_hint hints[MOST];
+	unsigned long long *done;
 	struct io_uring_cqe cqe;
 	int status = 0;
 	pid_t pid;
 
+	done = mmap(NULL, sizeof(*done), PROT_READ | PROT_WRITE,
+		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ASSERT_NE(MAP_FAILED, done);
 	pid = t_fork();
 	if (!pid)
-		_exit(toggle(self->home));
+		_exit(toggle(self->home, done, nr));
 	while (!waitpid(pid, &status, WNOHANG)) {
-		for (int i = 0; i < 32; i++) {
+		for (int i = 0; i < nr; i++) {
 			struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
 			/* The two classes that are steered. */
@@ -174,16 +197,17 @@ static void hammer(struct __test_metadata *_metadata,
 				  4096, (__u64)i * 8192);
 			t_sqe_hint(sqe, &hints[i]);
 		}
-		ASSERT_EQ(0, t_submit(&self->ring, 32));
-		for (int i = 0; i < 32; i++) {
+		ASSERT_EQ(0, t_submit(&self->ring, nr));
+		for (int i = 0; i < nr; i++) {
 			ASSERT_TRUE(t_cqe(&self->ring, &cqe));
 			ASSERT_EQ(4096, cqe.res);
-			done++;
+			__atomic_add_fetch(done, 1, __ATOMIC_RELAXED);
 		}
 	}
 	ASSERT_TRUE(WIFEXITED(status));
 	EXPECT_EQ(CYCLES, WEXITSTATUS(status));
-	TH_LOG("%llu requests", done);
+	TH_LOG("%llu requests", *done);
+	munmap(done, sizeof(*done));
 	t_check_no_more(_metadata, &self->ring);
 }
 
@@ -193,7 +217,7 @@ T_TEST_F(offline, again_and_again_null_blk)
 			t_text("submit_queues=%d", self->home + 1)));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
-	hammer(_metadata, self);
+	hammer(_metadata, self, MOST);
 }
 
 /*
@@ -216,7 +240,7 @@ T_TEST_F(offline, again_and_again_loop)
 	T_OR_SKIP(t_loop(&self->dev, below.path, true));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
-	hammer(_metadata, self);
+	hammer(_metadata, self, MOST);
 	TH_LOG("%lld bound",
 	       t_counter("queue", IO_LOCALITY_CLASS_STEP_CRITICAL, T_STEERED) -
 		       bound);
@@ -227,7 +251,8 @@ T_TEST_F(offline, again_and_again_loop)
 	EXPECT_EQ(T_STEERED, shot.queue_reason);
 }
 
-T_TEST_F(offline, again_and_again_drive)
+static void hammer_drive(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(offline) * self, int nr)
 {
 	struct t_shot shot = {
 		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, self->home,
@@ -241,12 +266,23 @@ T_TEST_F(offline, again_and_again_drive)
 	T_OK(t_dev_find(&self->dev, drive));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
-	hammer(_metadata, self);
+	hammer(_metadata, self, nr);
 
 	/* Its queue and its interrupt are back as well, if it has one. */
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
 	EXPECT_EQ(4096, shot.res);
 	EXPECT_EQ(self->home, shot.done_cpu);
+}
+
+T_TEST_F(offline, again_and_again_drive)
+{
+	hammer_drive(_metadata, self, MOST);
+}
+
+/* The queue that goes waits for those that it sees, and so for none that it does not. */
+T_TEST_F(offline, again_and_again_drive_one_at_a_time)
+{
+	hammer_drive(_metadata, self, 1);
 }
 
 TEST_HARNESS_MAIN
