@@ -126,7 +126,7 @@ estimate()
 	elif ((${#fragments[@]})); then
 		echo 3600
 	else
-		echo 1740
+		echo 1910
 	fi
 }
 
