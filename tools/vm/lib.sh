@@ -71,7 +71,7 @@ kernel_make()
 	local tree=$1 out=$2
 	shift 2
 
-	CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 \
+	CCACHE_DIR=$CPROV_CACHE/ccache CCACHE_BASEDIR=$CPROV_TOP CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 \
 		make -s -C "$tree" O="$out" CC='ccache gcc' HOSTCC='ccache gcc' -j"$(nproc)" "$@"
 }
 
