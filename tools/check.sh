@@ -49,7 +49,8 @@ checkpatch()
 	for file; do
 		printf '%s\0' "$(checkpatch_ignore "$file")NONE" "$file"
 	done | xargs -0 -n 2 -P "$(nproc)" perl "$tree/scripts/checkpatch.pl" --root "$tree" \
-		--strict --quiet --terse --show-types "${options[@]}" --ignore
+		--strict --quiet --terse --show-types "${options[@]}" --ignore |
+		sed '/^total: 0 errors, 0 warnings, 0 checks/d'
 }
 
 checkpatch_patches()
