@@ -6,15 +6,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "t_harness.h"
-
-#ifndef BLOCK_URING_CMD_DISCARD
-#define BLOCK_URING_CMD_DISCARD _IO(0x12, 0)
-#endif
 
 #define FLOW 0xfedcba98u
 
@@ -365,7 +360,6 @@ T_TEST_F(receipt, block_device_command)
 	struct io_locality_hint hint =
 		t_hint_of(IO_LOCALITY_CLASS_LATENCY, self->cpus[0], FLOW);
 	__u64 big[2] = { ~0ull, ~0ull };
-	struct io_uring_sqe *sqe;
 	struct io_uring_cqe cqe;
 	struct t_dev dev;
 	int fd;
@@ -376,12 +370,7 @@ T_TEST_F(receipt, block_device_command)
 	ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
 	/* Elsewhere than home, or there would be nothing to tell. */
 	ASSERT_EQ(0, t_pin(self->cpus[self->nr - 1]));
-	sqe = t_sqe(&self->ring);
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = fd;
-	sqe->cmd_op = BLOCK_URING_CMD_DISCARD;
-	sqe->addr = 1 << 20;
-	sqe->addr3 = 1 << 20;
+	t_prep_discard(t_sqe(&self->ring), fd, 1 << 20, 1 << 20);
 	ASSERT_EQ(0, t_submit(&self->ring, 1));
 	ASSERT_TRUE(t_cqe_big(&self->ring, &cqe, big));
 	if (cqe.res == -EOPNOTSUPP)

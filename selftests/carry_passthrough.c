@@ -13,10 +13,6 @@
 
 #include "t_harness.h"
 
-#ifndef BLOCK_URING_CMD_DISCARD
-#define BLOCK_URING_CMD_DISCARD _IO(0x12, 0)
-#endif
-
 #define FLOW 171717
 #define NVME_READ 2
 
@@ -240,14 +236,9 @@ static void check_carried(struct __test_metadata *_metadata,
 
 T_TEST_F(block, discard)
 {
-	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 	int res;
 
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = self->fd;
-	sqe->cmd_op = BLOCK_URING_CMD_DISCARD;
-	sqe->addr = 1 << 20;
-	sqe->addr3 = 1 << 20;
+	t_prep_discard(t_sqe(&self->ring), self->fd, 1 << 20, 1 << 20);
 	res = t_submit_res(&self->ring);
 	if (res == -EOPNOTSUPP)
 		T_SKIP("no discard command");

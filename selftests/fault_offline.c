@@ -181,9 +181,8 @@ static void hammer(struct __test_metadata *_metadata,
 	int status = 0;
 	pid_t pid;
 
-	done = mmap(NULL, sizeof(*done), PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, done);
+	done = t_shared(sizeof(*done));
+	ASSERT_NE(NULL, done);
 	pid = t_fork();
 	if (!pid)
 		_exit(toggle(self->home, done, nr));

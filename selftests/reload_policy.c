@@ -7,7 +7,6 @@
  */
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "t_harness.h"
@@ -106,9 +105,8 @@ T_TEST_F(policy, reloaded_under_load)
 	T_OK(t_null_blk(&self->dev, t_text("submit_queues=%d", self->nr)));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
-	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, shared);
+	shared = t_shared(4096);
+	ASSERT_NE(NULL, shared);
 	for (int i = 0; i < 3; i++) {
 		pids[i] = t_fork();
 		if (!pids[i]) {

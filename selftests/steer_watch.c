@@ -8,7 +8,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -255,9 +254,8 @@ T_TEST_F(watch, loses_nothing)
 	unsigned int *rounds, before[FLOODS];
 	pid_t pids[FLOODS];
 
-	rounds = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, rounds);
+	rounds = t_shared(4096);
+	ASSERT_NE(NULL, rounds);
 	/* Not from the home, but for want of CPUs. */
 	for (int i = 0; i < nr; i++)
 		if (cpus[i] == self->home && nr > 2)

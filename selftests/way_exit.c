@@ -306,9 +306,8 @@ T_TEST_F(leave, killed_at_any_point)
 	int status;
 	pid_t pid;
 
-	progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	ASSERT_NE(MAP_FAILED, progress);
+	progress = t_shared(4096);
+	ASSERT_NE(NULL, progress);
 	for (int i = 0; i < kills; i++) {
 		/* Spread evenly from before the first one on. */
 		const unsigned int after = kills > 1 ? i * LAST / (kills - 1) :

@@ -57,6 +57,8 @@ void t_undo_all(void);
 
 /* fork(), and the child dies with its parent. */
 pid_t t_fork(void);
+/* Zeroes that it, and its children, share; NULL if there is no memory. */
+void *t_shared(size_t size);
 /* Run a program; its exit status, or -errno. Its output goes to stderr. */
 int t_run(const char *const argv[]);
 bool t_have_program(const char *name);
@@ -177,6 +179,8 @@ int t_submit_res(struct t_ring *ring);
 
 void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd,
 	       const void *buf, unsigned int len, __u64 off);
+/* Of a block device, as a command. Its result may be -EOPNOTSUPP. */
+void t_prep_discard(struct io_uring_sqe *sqe, int fd, __u64 off, __u64 len);
 
 /* ---- t_hint.c: hints ---- */
 

@@ -88,9 +88,8 @@ static inline bool t_batch_wait_told(struct __test_metadata *_metadata,
 	struct rusage usage;
 	bool told;
 
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-		      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	EXPECT_NE(MAP_FAILED, shared);
+	shared = t_shared(sizeof(*shared));
+	EXPECT_NE(NULL, shared);
 	pid = t_fork();
 	EXPECT_LE(0, pid);
 	if (!pid) {

@@ -6,9 +6,14 @@
 #include "t.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#ifndef BLOCK_URING_CMD_DISCARD
+#define BLOCK_URING_CMD_DISCARD _IO(0x12, 0)
+#endif
 
 /* How many CQEs of the usual size, or SQEs, one takes. */
 static unsigned int cqe_units(const struct t_ring *ring)
@@ -251,4 +256,13 @@ void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd,
 	sqe->addr = (uintptr_t)buf;
 	sqe->len = len;
 	sqe->off = off;
+}
+
+void t_prep_discard(struct io_uring_sqe *sqe, int fd, __u64 off, __u64 len)
+{
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = fd;
+	sqe->cmd_op = BLOCK_URING_CMD_DISCARD;
+	sqe->addr = off;
+	sqe->addr3 = len;
 }

@@ -259,6 +259,14 @@ pid_t t_fork(void)
 	return 0;
 }
 
+void *t_shared(size_t size)
+{
+	void *shared = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return shared == MAP_FAILED ? NULL : shared;
+}
+
 int t_run(const char *const argv[])
 {
 	int status;
