@@ -67,7 +67,7 @@ if [[ $variant == patched ]] && { [[ -z $UPTO ]] || "$here/source.sh" series |
 	xargs -r grep -qsE '^\+config COMPLETION_PROVENANCE$'; }; then
 	configs+=("$here/config/patched.config")
 fi
-[[ $debug == none ]] || configs+=("$here/config/$debug.config")
+[[ $debug == none ]] || configs+=("$here/config/debug.config" "$here/config/$debug.config")
 for f in "${fragments[@]}"; do
 	if [[ $f != */* ]]; then
 		kind+=-$f
