@@ -108,10 +108,12 @@ cprov_queue(const struct completion_provenance *prov,
  * nothing on it that can be elsewhere. A CPU other than this one is idle now, or busy
  * with what nothing is known of. This CPU is never idle now, but will be if what it
  * runs sleeps as it does mostly; a realtime task that does not would leave the worker
- * nothing.
+ * nothing. Who does without one needs no room for it.
  */
 static bool cprov_take_worker(unsigned int cpu, const struct cprov_env *env)
 {
+	if (env->flags & CPROV_ENV_BY_ITSELF)
+		return true;
 	if (cpu_is_isolated(cpu))
 		return false;
 	if (cpu != env->cpu)

@@ -372,30 +372,11 @@ T_TEST_F(async, unasked_of_a_batch)
 	EXPECT_EQ(0, nr_asked(self));
 }
 
-/* A ring whose requests nobody sleeps for. The first request makes its worker. */
-static void unasked(struct __test_metadata *_metadata,
-		    FIXTURE_DATA(async) * self)
+/* Nobody sleeps for its requests. The first one makes its worker. */
+T_TEST_F(async, unasked_of_a_polled_ring)
 {
 	struct t_shot shot =
 		async_shot(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, -1);
-
-	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
-	for (int i = 0; i < 4; i++) {
-		T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
-		EXPECT_EQ(4096, shot.res);
-		EXPECT_EQ(0, nr_asked(self));
-	}
-}
-
-T_TEST_F(async, unasked_of_an_sq_thread)
-{
-	t_ring_exit(&self->ring);
-	ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 4, self->cpus[0], 0));
-	unasked(_metadata, self);
-}
-
-T_TEST_F(async, unasked_of_a_polled_ring)
-{
 	struct t_dev polled;
 
 	T_OK(t_null_blk(&polled, "poll_queues=1"));
@@ -403,7 +384,12 @@ T_TEST_F(async, unasked_of_a_polled_ring)
 	ASSERT_LE(0, self->fd);
 	t_ring_exit(&self->ring);
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, IORING_SETUP_IOPOLL));
-	unasked(_metadata, self);
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	for (int i = 0; i < 4; i++) {
+		T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+		EXPECT_EQ(4096, shot.res);
+		EXPECT_EQ(0, nr_asked(self));
+	}
 }
 
 TEST_HARNESS_MAIN

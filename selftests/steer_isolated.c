@@ -9,6 +9,7 @@
 #include "t_harness.h"
 
 #define CGROUP "/sys/fs/cgroup"
+#define HANDED_OVER "io_uring_queue_async_work"
 
 FIXTURE(isolated)
 {
@@ -110,6 +111,27 @@ T_TEST_F(isolated, no_worker)
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
 	T_EXPECT_EQ(T_SHARED_CACHE, shot.queue_reason, "%s",
 		    t_reason_name(shot.queue_reason));
+}
+
+/* But what an SQ thread there issues by itself has none. */
+T_TEST_F(isolated, sq_thread_without_worker)
+{
+	struct t_shot shot = {
+		.hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 0),
+		.submit_cpu = -1,
+		.sqe_flags = IOSQE_ASYNC,
+	};
+	struct t_ring ring;
+
+	T_OK(t_trace_open(&self->trace,
+			  T_SHOT_EVENTS " io_uring:" HANDED_OVER));
+	ASSERT_EQ(0, t_ring_init_sqpoll(&ring, 4, self->cpu, 0));
+	ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
+	T_OK(t_shoot(&ring, self->fd, &self->trace, &shot, 1));
+	EXPECT_EQ(4096, shot.res);
+	EXPECT_EQ(0, t_count(&self->trace, HANDED_OVER, NULL, 0));
+	EXPECT_EQ(self->cpu, shot.done_cpu);
+	t_ring_exit(&ring);
 }
 
 T_TEST_F(isolated, by_its_node)

@@ -99,6 +99,10 @@
  * and on the CPU it submits from if not. IO_LOCALITY_FOLLOW_TASK says that it
  * migrates, and home with it.
  *
+ * Of a ring that has opted in the SQ thread may first try by itself what
+ * IOSQE_ASYNC hands to a worker, which would be elsewhere: if it is a read or
+ * write with direct I/O, without RWF_NOWAIT, and there is nothing else to submit.
+ *
  * ERRORS
  *
  * Bad input is refused, at registration through errno, per request through

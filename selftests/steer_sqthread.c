@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What an SQ thread is asked to hand to a worker (IOSQE_ASYNC), and issues by itself,
+ * as it is home and the worker would be elsewhere; and what it hands over all the
+ * same. The decision is one of kind queue, without a device.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "t_harness.h"
+
+/* More than CPROV_WORKERS_PER_IDLE of the policy, as there is no worker. */
+#define SHOTS 48
+/* IO_LOCALITY_NOT_TRIED of the kernel */
+#define NOT_TRIED 31
+#define HANDED_OVER "io_uring_queue_async_work"
+/* A bio of more than max_sectors has to be split, by a task that may sleep. */
+#define BYTES 65536
+
+FIXTURE(sqthread)
+{
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev dev;
+	int home, other; /* CPUs: of the SQ thread, and of its consumer */
+	int fd;
+};
+
+FIXTURE_SETUP(sqthread)
+{
+	int cpus[T_MAX_CPUS], nr;
+
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
+	T_OK(t_null_blk(&self->dev, "max_sectors=32"));
+	T_OK(t_trace_open(&self->trace,
+			  T_SHOT_EVENTS " io_uring:" HANDED_OVER));
+	nr = t_cpus(cpus);
+	self->home = cpus[nr - 1];
+	self->other = cpus[0];
+	self->fd = t_dev_open(&self->dev, O_RDWR);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 8, self->home, 0));
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+}
+
+FIXTURE_TEARDOWN(sqthread)
+{
+	t_undo_all();
+}
+
+static struct t_shot async_shot(const FIXTURE_DATA(sqthread) * self,
+				unsigned int cls)
+{
+	return (struct t_shot){
+		.hint = t_hint_of(cls, -1, 0),
+		.submit_cpu = self->other,
+		.sqe_flags = IOSQE_ASYNC,
+	};
+}
+
+static size_t nr_handed_over(const FIXTURE_DATA(sqthread) * self)
+{
+	return t_count(&self->trace, HANDED_OVER, NULL, 0);
+}
+
+/* How often the policy was asked, and said that it is to be done right here. */
+static size_t nr_at_home(const FIXTURE_DATA(sqthread) * self)
+{
+	size_t nr = 0;
+
+	for (size_t i = 0; i < self->trace.nr; i++) {
+		const struct t_event *event = &self->trace.events[i];
+
+		nr += !strcmp(event->name, "cprov_queue") &&
+		      !t_field(event, "dev", -1) &&
+		      t_field(event, "reason", -1) == T_AT_HOME;
+	}
+	return nr;
+}
+
+/* Where it was issued; -1: nowhere. */
+static int issued_on(const FIXTURE_DATA(sqthread) * self,
+		     const struct t_shot *shot)
+{
+	const struct t_event *event = t_find(&self->trace, "cprov_complete",
+					     "flow_id", shot->hint.flow_id);
+
+	return event ? t_field(event, "submit_cpu", -1) : -1;
+}
+
+/* Reads and writes, of both classes that wait, and whoever consumes them. */
+T_TEST_F(sqthread, by_itself)
+{
+	struct t_shot shots[SHOTS];
+
+	for (int i = 0; i < SHOTS; i++) {
+		shots[i] = async_shot(self,
+				      i % 2 ? IO_LOCALITY_CLASS_LATENCY :
+					      IO_LOCALITY_CLASS_STEP_CRITICAL);
+		shots[i].write = i % 4 > 1;
+		if (i % 3)
+			shots[i].hint.home_cpu = self->other;
+	}
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, SHOTS));
+	EXPECT_EQ(0, nr_handed_over(self));
+	EXPECT_EQ(SHOTS, nr_at_home(self));
+	for (int i = 0; i < SHOTS; i++) {
+		EXPECT_EQ(4096, shots[i].res);
+		EXPECT_EQ(self->home, issued_on(self, &shots[i]));
+		EXPECT_EQ(self->home, shots[i].done_cpu);
+	}
+}
+
+/* A read of so many bytes that its SQE asks a worker for. */
+static int read_async(FIXTURE_DATA(sqthread) * self, int fd, unsigned int bytes,
+		      unsigned int rw_flags)
+{
+	static alignas(4096) char buf[BYTES];
+	static struct io_locality_hint hint;
+	struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+	hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 1);
+	t_prep_rw(sqe, IORING_OP_READ, fd, buf, bytes, 0);
+	sqe->flags = IOSQE_ASYNC;
+	sqe->rw_flags = rw_flags;
+	t_sqe_hint(sqe, &hint);
+	return t_submit_res(&self->ring);
+}
+
+/* What is at home is tried, and then is a worker's if it would block. */
+static void read_and_count(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(sqthread) * self, unsigned int bytes,
+			   bool tried, bool handed_over)
+{
+	t_trace_start(&self->trace);
+	ASSERT_EQ((int)bytes, read_async(self, self->fd, bytes, 0));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(tried, nr_at_home(self));
+	EXPECT_EQ(handed_over, nr_handed_over(self));
+	EXPECT_EQ(bytes / 512, t_sectors_of(&self->trace, &self->dev, 1));
+	for (size_t i = 0; i < self->trace.nr; i++)
+		if (!strcmp(self->trace.events[i].name, "block_rq_complete"))
+			EXPECT_EQ(self->home, self->trace.events[i].cpu);
+}
+
+/* A worker does what the thread cannot without waiting, and then some more. */
+T_TEST_F(sqthread, handed_over_if_it_would_block)
+{
+	read_and_count(_metadata, self, BYTES, true, true);
+	for (int i = 0; i < NOT_TRIED; i++)
+		read_and_count(_metadata, self, i % 2 ? BYTES : 4096, false,
+			       true);
+	read_and_count(_metadata, self, 4096, true, false);
+	read_and_count(_metadata, self, 4096, true, false);
+}
+
+/* One shot that a worker is to issue, and that the policy is asked of so often. */
+static void handed_over(struct __test_metadata *_metadata,
+			FIXTURE_DATA(sqthread) * self, struct t_shot shot,
+			size_t asked)
+{
+	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &shot, 1));
+	EXPECT_EQ(4096, shot.res);
+	EXPECT_EQ(1, nr_handed_over(self));
+	EXPECT_EQ(0, nr_at_home(self));
+	EXPECT_EQ(asked, t_count(&self->trace, "cprov_queue", "dev", 0));
+}
+
+/* For a worker it waits in spite of the flag. */
+T_TEST_F(sqthread, handed_over_if_it_is_not_to_wait)
+{
+	t_trace_start(&self->trace);
+	ASSERT_EQ(BYTES, read_async(self, self->fd, BYTES, RWF_NOWAIT));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(1, nr_handed_over(self));
+	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+}
+
+/* Nobody waits for it alone, or so the administrator says. */
+T_TEST_F(sqthread, handed_over_if_its_class_does_not_wait)
+{
+	handed_over(_metadata, self,
+		    async_shot(self, IO_LOCALITY_CLASS_THROUGHPUT), 1);
+	handed_over(_metadata, self,
+		    async_shot(self, IO_LOCALITY_CLASS_PREFETCH), 1);
+	ASSERT_EQ(0, t_set(T_KNOBS "/bind_classes", "latency"));
+	handed_over(_metadata, self,
+		    async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL), 1);
+}
+
+T_TEST_F(sqthread, handed_over_if_switched_off)
+{
+	ASSERT_EQ(0, t_set(T_KNOBS "/enabled", "0"));
+	handed_over(_metadata, self,
+		    async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL), 1);
+}
+
+/* The thread would copy it, and keep others waiting. */
+T_TEST_F(sqthread, handed_over_if_cached)
+{
+	int fd = open(self->dev.path, O_RDONLY);
+
+	ASSERT_LE(0, fd);
+	for (int i = 0; i < 2; i++) {
+		t_trace_start(&self->trace);
+		ASSERT_EQ(4096, read_async(self, fd, 4096, 0));
+		T_OK(t_trace_load(&self->trace));
+		EXPECT_EQ(1, nr_handed_over(self));
+		EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+	}
+	close(fd);
+}
+
+/* What is not there is a worker's to tell. */
+T_TEST_F(sqthread, handed_over_without_a_file)
+{
+	t_trace_start(&self->trace);
+	ASSERT_EQ(-EBADF, read_async(self, 9999, 4096, 0));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(1, nr_handed_over(self));
+	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+}
+
+/* A worker waits for the device itself, and is home. */
+T_TEST_F(sqthread, handed_over_if_it_is_an_fsync)
+{
+	const struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 1);
+	struct io_uring_sqe *sqe;
+
+	t_ring_exit(&self->ring);
+	ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 8, self->home, 0));
+	ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));
+	t_trace_start(&self->trace);
+	sqe = t_sqe(&self->ring);
+	sqe->opcode = IORING_OP_FSYNC;
+	sqe->fd = self->fd;
+	sqe->flags = IOSQE_ASYNC;
+	ASSERT_EQ(0, t_submit_res(&self->ring));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(1, nr_handed_over(self));
+	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+}
+
+/* A read without a hint of its own. */
+static void read_plain(struct __test_metadata *_metadata,
+		       FIXTURE_DATA(sqthread) * self)
+{
+	static alignas(4096) char buf[4096];
+	struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+	t_trace_start(&self->trace);
+	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
+	sqe->flags = IOSQE_ASYNC;
+	ASSERT_EQ(4096, t_submit_res(&self->ring));
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(1, nr_handed_over(self));
+	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+}
+
+T_TEST_F(sqthread, handed_over_without_a_hint)
+{
+	read_plain(_metadata, self);
+}
+
+/* Its launcher gave it a hint, but the flag is its own. */
+T_TEST_F(sqthread, handed_over_by_a_program_that_knows_nothing_of_hints)
+{
+	const struct io_locality_hint hint =
+		t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 1);
+
+	ASSERT_EQ(0, t_task_default(&hint));
+	t_ring_exit(&self->ring);
+	ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 8, self->home, 0));
+	read_plain(_metadata, self);
+	EXPECT_EQ(8, t_sectors_of(&self->trace, &self->dev, 1));
+	ASSERT_EQ(0, t_task_default(NULL));
+}
+
+/* The thread has another ring, which would have to wait meanwhile. */
+T_TEST_F(sqthread, handed_over_if_there_is_another_ring)
+{
+	struct io_uring_params p = {
+		.flags = IORING_SETUP_SQPOLL | IORING_SETUP_ATTACH_WQ,
+		.wq_fd = self->ring.fd,
+	};
+	struct t_ring ring;
+
+	ASSERT_EQ(0, t_ring_init_params(&ring, 4, &p));
+	handed_over(_metadata, self,
+		    async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL), 0);
+	t_ring_exit(&ring);
+}
+
+/* They are for several CPUs at once. */
+T_TEST_F(sqthread, handed_over_if_there_are_others)
+{
+	static alignas(4096) char buf[8][4096];
+	struct t_shot shot = async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL);
+	struct io_uring_cqe cqe;
+
+	t_trace_start(&self->trace);
+	for (int i = 0; i < 8; i++) {
+		struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf[i], sizeof(buf[i]),
+			  i * 8192);
+		sqe->flags = IOSQE_ASYNC;
+		t_sqe_hint(sqe, &shot.hint);
+	}
+	ASSERT_EQ(0, t_submit(&self->ring, 0));
+	ASSERT_EQ(0, t_wait_ms(&self->ring, 8, T_TIMEOUT * 1000));
+	for (int i = 0; i < 8; i++) {
+		ASSERT_TRUE(t_cqe(&self->ring, &cqe));
+		EXPECT_EQ(4096, cqe.res);
+	}
+	T_OK(t_trace_load(&self->trace));
+	EXPECT_EQ(8, nr_handed_over(self));
+	EXPECT_EQ(0, nr_at_home(self));
+}
+
+TEST_HARNESS_MAIN
