@@ -63,6 +63,31 @@ T_TEST_F(sync, what_is_waited_for)
 	EXPECT_LE(2, t_count(&self->trace, "cprov_complete", "flow_id", FLOW));
 }
 
+/* The worker that issues it waits for it, and is home, wherever its task is. */
+T_TEST_F(sync, home_is_the_worker)
+{
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
+
+	for (int i = 0; i < nr; i++) {
+		ASSERT_EQ(0, t_pin(cpus[i]));
+		ASSERT_EQ(BYTES, pwrite(self->fd, self->buf, BYTES, 4 << 20));
+		/* Its worker is to be one that is not pinned. */
+		ASSERT_EQ(0, t_unpin());
+		t_trace_start(&self->trace);
+		ASSERT_EQ(0, fsync_by_ring(self));
+		T_OK(t_trace_load(&self->trace));
+		for (size_t e = 0; e < self->trace.nr; e++) {
+			const struct t_event *event = &self->trace.events[e];
+
+			if (strcmp(event->name, "cprov_complete") ||
+			    t_field(event, "flow_id", -1) != FLOW)
+				continue;
+			EXPECT_EQ(t_field(event, "submit_cpu", -1),
+				  t_field(event, "home_cpu", -2));
+		}
+	}
+}
+
 T_TEST_F(sync, what_is_not)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);

@@ -334,9 +334,17 @@ T_TEST_F(limit, of_a_cgroup)
 	t_undo(rmdir_undo, t_text("%s/cprov_limit", root));
 	ASSERT_EQ(0, t_write(t_text("%s/cprov_limit/cgroup.procs", root), "0"));
 	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
-	leave_cgroup(t_text("%s/cgroup.procs", root));
 	EXPECT_LE(NR - 10 * sent.ms / 1000 - 3, sent.over);
 	EXPECT_EQ(sent.over, counted("cgroup") - before);
+
+	/* Of the other limit step-critical ones alone have to do. */
+	ASSERT_EQ(0, t_set(LIMITS "cgroup_steered", "0"));
+	ASSERT_EQ(0, t_set(LIMITS "cgroup_step_critical", "10"));
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_LATENCY, &sent));
+	EXPECT_EQ(0, sent.over);
+	ASSERT_EQ(0, send(self, IO_LOCALITY_CLASS_STEP_CRITICAL, &sent));
+	leave_cgroup(t_text("%s/cgroup.procs", root));
+	EXPECT_LE(NR - 10 * sent.ms / 1000 - 3, sent.over);
 }
 
 /* What Documentation/policy.rst says that they are. */

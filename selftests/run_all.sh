@@ -143,6 +143,10 @@ leaks()
 # shellcheck disable=SC2086 # one word a test
 set -- $selected
 leaks_begin && look_for_leaks=1 || look_for_leaks=0
+if [ "$look_for_leaks" -eq 0 ] && grep -qw kmemleak=on /proc/cmdline; then
+	echo "Bail out! kmemleak=on was asked for, and $kmemleak cannot scan"
+	exit 1
+fi
 echo "KTAP version 1"
 echo "1..$(($# + look_for_leaks))"
 totals=$(mktemp) failures=$(mktemp)

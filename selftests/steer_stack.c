@@ -63,6 +63,16 @@ static const char *on_linear(FIXTURE_DATA(stack) * self)
 			  t_text("%s 2048", self->below[0].path));
 }
 
+static const char *on_striped(FIXTURE_DATA(stack) * self)
+{
+	const char *why = legs(self, 2);
+
+	return why ? why :
+		     t_dm(&self->top, 2 * AREA / 512, "striped",
+			  t_text("2 128 %s 0 %s 0", self->below[0].path,
+				 self->below[1].path));
+}
+
 static const char *on_crypt(FIXTURE_DATA(stack) * self)
 {
 	const char *why = legs(self, 1);
@@ -168,6 +178,8 @@ static const char *on_xfs(FIXTURE_DATA(stack) * self)
 }
 
 T_VARIANT(stack, linear, .build = on_linear, .read = AT_HOME, .write = AT_HOME);
+T_VARIANT(stack, striped, .build = on_striped, .read = AT_HOME,
+	  .write = AT_HOME);
 /* A write may be over before who submitted it is through with it. */
 T_VARIANT(stack, crypt, .build = on_crypt, .read = ANYWHERE, .write = ANYWHERE,
 	  .blocks = true);
