@@ -59,6 +59,9 @@ static const char *const queue_names[] = {
 	[T_DRIVE] = "drive",
 };
 
+/* What is submitted to: the device, or what is stacked on it. */
+enum layer { BARE, LOOP, CRYPT, NR_LAYERS };
+
 static const struct submitter {
 	const char *name;
 	unsigned int op, sqe_flags;
@@ -66,6 +69,7 @@ static const struct submitter {
 	bool cached; /* through the page cache */
 	bool moves; /* to another CPU with the request in flight */
 	bool all_classes;
+	enum layer layer;
 } submitters[] = {
 	{ .name = "direct", .op = IORING_OP_READ, .all_classes = true },
 	{ .name = "batch", .op = IORING_OP_READ, .batch = BATCH },
@@ -81,6 +85,8 @@ static const struct submitter {
 	{ .name = "write", .op = IORING_OP_WRITE },
 	{ .name = "cached", .op = IORING_OP_READ, .cached = true },
 	{ .name = "migrated", .op = IORING_OP_READ, .moves = true },
+	{ .name = "loop", .op = IORING_OP_READ, .layer = LOOP },
+	{ .name = "crypt", .op = IORING_OP_READ, .layer = CRYPT },
 };
 
 /*
@@ -124,8 +130,9 @@ static struct {
 	bool share_cache[T_MAX_CPUS][T_MAX_CPUS];
 	struct t_trace trace;
 	struct t_dev dev;
+	struct t_dev stack[NR_LAYERS]; /* that of BARE is not used */
 	struct t_ring ring;
-	int direct, cached;
+	int direct[NR_LAYERS], cached;
 } m = { .reads = 16, .repeats = 3 };
 
 static alignas(4096) char buf[BATCH * T_WAY_BYTES];
@@ -153,12 +160,36 @@ static void must_do(int ret, const char *what)
 
 /* ---- counting ---- */
 
-static void count(struct counts *counts, int sign)
+/*
+ * Workers of io_uring and the SQ thread are threads of this process. Where those of a
+ * layer work for it as well, all context switches of the machine count.
+ */
+static long long switches(enum layer layer)
+{
+	struct rusage usage;
+	long long nr = 0;
+	char line[256];
+	FILE *file;
+
+	if (layer == BARE) {
+		getrusage(RUSAGE_SELF, &usage);
+		return usage.ru_nvcsw + usage.ru_nivcsw;
+	}
+	file = fopen("/proc/stat", "re");
+	if (!file)
+		die("cannot read /proc/stat");
+	while (fgets(line, sizeof(line), file))
+		if (sscanf(line, "ctxt %lld", &nr) == 1)
+			break;
+	fclose(file);
+	return nr;
+}
+
+static void count(struct counts *counts, enum layer layer, int sign)
 {
 	FILE *file = fopen("/proc/interrupts", "re");
 	static char *line;
 	static size_t size;
-	struct rusage usage;
 
 	if (!file)
 		die("cannot read /proc/interrupts");
@@ -176,9 +207,7 @@ static void count(struct counts *counts, int sign)
 			counts->ipis_reschedule += sign * sum;
 	}
 	fclose(file);
-	/* Workers and the SQ thread are threads of this process. */
-	getrusage(RUSAGE_SELF, &usage);
-	counts->switches += sign * (usage.ru_nvcsw + usage.ru_nivcsw);
+	counts->switches += sign * switches(layer);
 }
 
 static void tracing(bool on)
@@ -249,7 +278,7 @@ static struct io_uring_sqe *prepare(const struct submitter *sub,
 	bool vectored = sub->op == IORING_OP_READV;
 
 	iov[place] = (struct iovec){ at, T_WAY_BYTES };
-	t_prep_rw(sqe, sub->op, sub->cached ? m.cached : m.direct,
+	t_prep_rw(sqe, sub->op, sub->cached ? m.cached : m.direct[sub->layer],
 		  vectored ? (void *)&iov[place] : at,
 		  vectored ? 1 : T_WAY_BYTES, t_way_off(nr));
 	sqe->flags = sub->sqe_flags;
@@ -314,6 +343,13 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 	}
 }
 
+static void set_affinity_of(const struct t_dev *dev, const char *value)
+{
+	must_do(t_write(t_text("/sys/block/%s/queue/rq_affinity", dev->name),
+			"%s", value),
+		"rq_affinity");
+}
+
 /* It freezes the queue, which takes its time, so only if it changes. */
 static void set_affinity(const char *value)
 {
@@ -322,9 +358,10 @@ static void set_affinity(const char *value)
 	snprintf(now, sizeof(now), "%s:%s", m.dev.name, value);
 	if (!strcmp(now, last))
 		return;
-	must_do(t_write(t_text("/sys/block/%s/queue/rq_affinity", m.dev.name),
-			"%s", value),
-		"rq_affinity");
+	set_affinity_of(&m.dev, value);
+	/* dm-crypt has no requests of its own. */
+	if (m.stack[LOOP].name[0])
+		set_affinity_of(&m.stack[LOOP], value);
 	memcpy(last, now, sizeof(last));
 }
 
@@ -332,9 +369,9 @@ static void count_events(const struct submitter *sub, const struct mode *mode,
 			 int from, int to, unsigned int *next, struct run *run)
 {
 	tracing(true);
-	count(&run->counts, -1);
+	count(&run->counts, sub->layer, -1);
 	go(sub, mode, from, to, next, m.reads);
-	count(&run->counts, 1);
+	count(&run->counts, sub->layer, 1);
 	tracing(false);
 }
 
@@ -456,6 +493,39 @@ static const char *open_dev(const struct ring_kind *ring, enum t_queues queues)
 	return t_way_dev(&m.dev, queues);
 }
 
+static int open_direct(const struct t_dev *dev, int flags)
+{
+	int fd = t_dev_open(dev, flags);
+
+	if (fd < 0)
+		die(t_text("cannot open %s", dev->path));
+	return fd;
+}
+
+/* Whether there is a cell with that on the device. */
+static bool has_layer(const struct ring_kind *ring, enum t_queues queues,
+		      enum layer layer)
+{
+	for (size_t s = 0; s < T_ARRAY_SIZE(submitters); s++)
+		if (submitters[s].layer == layer &&
+		    is_cell(&submitters[s], ring, queues))
+			return true;
+	return false;
+}
+
+static void open_stack(const struct ring_kind *ring, enum t_queues queues)
+{
+	memset(m.stack, 0, sizeof(m.stack));
+	if (has_layer(ring, queues, LOOP)) {
+		must(t_loop(&m.stack[LOOP], m.dev.path, true));
+		m.direct[LOOP] = open_direct(&m.stack[LOOP], O_RDONLY);
+	}
+	if (has_layer(ring, queues, CRYPT)) {
+		must(t_dm_crypt(&m.stack[CRYPT], &m.dev, ""));
+		m.direct[CRYPT] = open_direct(&m.stack[CRYPT], O_RDONLY);
+	}
+}
+
 static void open_all(const struct ring_kind *ring, enum t_queues queues)
 {
 	struct iovec all = { buf, sizeof(buf) };
@@ -466,10 +536,11 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 	t_queue_set(&m.dev, "scheduler", "none");
 	/* Comes back at the end, however often it is set until then. */
 	t_queue_set(&m.dev, "rq_affinity", "0");
-	m.direct =
-		t_dev_open(&m.dev, t_way_writable(queues) ? O_RDWR : O_RDONLY);
+	open_stack(ring, queues);
+	m.direct[BARE] =
+		open_direct(&m.dev, t_way_writable(queues) ? O_RDWR : O_RDONLY);
 	m.cached = open(m.dev.path, O_RDONLY | O_CLOEXEC);
-	if (m.direct < 0 || m.cached < 0)
+	if (m.cached < 0)
 		die("cannot open the device");
 	/* A page at a time, so that a read is a request. */
 	posix_fadvise(m.cached, 0, 0, POSIX_FADV_RANDOM);
@@ -484,7 +555,7 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 	}
 	must_do(t_register(&m.ring, IORING_REGISTER_BUFFERS, &all, 1),
 		"registering");
-	must_do(t_register(&m.ring, IORING_REGISTER_FILES, &m.direct, 1),
+	must_do(t_register(&m.ring, IORING_REGISTER_FILES, &m.direct[BARE], 1),
 		"registering");
 	if (!m.transfers)
 		must(t_trace_filter(&m.trace, "block:block_rq_complete",
@@ -494,7 +565,9 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 static void close_all(void)
 {
 	t_ring_exit(&m.ring);
-	close(m.direct);
+	for (int layer = BARE; layer < NR_LAYERS; layer++)
+		if (layer == BARE || m.stack[layer].name[0])
+			close(m.direct[layer]);
 	close(m.cached);
 }
 
@@ -510,6 +583,16 @@ static void make_worker(const struct submitter *sub)
 	finish(1);
 }
 
+/* Whose wakeups count: those of the program's tasks, and of a layer's workers. */
+static void count_wakeups(const struct submitter *sub)
+{
+	if (!m.transfers)
+		must(t_trace_filter(
+			&m.trace, "sched:sched_wakeup",
+			"comm ~ \"matrix*\" || comm ~ \"iou-*\"%s",
+			sub->layer == BARE ? "" : " || comm ~ \"kworker*\""));
+}
+
 static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 {
 	struct run run;
@@ -522,6 +605,7 @@ static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 			continue;
 		if (!(ring->flags & IORING_SETUP_IOPOLL))
 			make_worker(sub);
+		count_wakeups(sub);
 		/* The first fills caches. */
 		if (!m.transfers)
 			measure(sub, &modes[0], &run);
@@ -536,13 +620,6 @@ static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 		}
 	}
 	close_all();
-}
-
-static void open_trace(void)
-{
-	must(t_trace_open(&m.trace, EVENTS));
-	must(t_trace_filter(&m.trace, "sched:sched_wakeup",
-			    "comm ~ \"matrix*\" || comm ~ \"iou-*\""));
 }
 
 /* So that who pays for a transfer can be named. */
@@ -614,7 +691,7 @@ int main(int argc, char **argv)
 	if (m.transfers)
 		say_where_the_policy_is();
 	else
-		open_trace();
+		must(t_trace_open(&m.trace, EVENTS));
 	for (size_t r = 0; r < T_ARRAY_SIZE(rings); r++)
 		for (int q = T_ONE_QUEUE; q <= T_DRIVE; q++) {
 			bool any = false;

@@ -91,9 +91,26 @@ measure()
 	: >"$dir/$topology.transfers"
 	((transfer_reads == 0)) || count_transfers "$topology"
 	jq -n --arg name "$topology" --slurpfile transfers "$dir/$topology.transfers" \
-		-f "$tools/matrix/cells.jq" "$dir/$topology.lines" |
-		jq -L "$tools/common" --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq" \
-			>"$dir/$topology.json"
+		-f "$tools/matrix/cells.jq" "$dir/$topology.lines" | judge >"$dir/$topology.json"
+}
+
+judge()
+{
+	jq -L "$tools/common" --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq" "$@"
+}
+
+# A judge that is content whatever it is told is none.
+judge_can_fail()
+{
+	local text change counted=$dir/${topologies[0]}.json
+
+	while IFS=$'\t' read -r text change; do
+		[[ $text != '#'* ]] || continue
+		((transfer_reads)) || [[ $text != transfers* ]] || continue
+		jq "$change" "$counted" | judge | jq '{topologies: [.]}' |
+			jq -r -f "$tools/matrix/verdict.jq" | grep -qE "$text" ||
+			die "the judge does not refuse this: $change" "$tools/matrix/wrong"
+	done <"$tools/matrix/wrong"
 }
 
 write_report()
@@ -115,6 +132,7 @@ guest_build "$patched"
 for topology in "${topologies[@]}"; do
 	measure "$topology"
 done
+judge_can_fail
 cd "$dir"
 write_report
 jq -r -f "$tools/matrix/text.jq" report.json | tee report.txt
