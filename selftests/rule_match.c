@@ -59,6 +59,26 @@ T_TEST_F(rule, by_the_name_of_the_executable)
 	EXPECT_EQ(3, t_rule_rings(R));
 }
 
+/* A child that the rule is not for has nothing of it, whatever its parent has. */
+T_TEST_F(rule, is_not_inherited)
+{
+	struct io_locality_hint hint;
+	int status;
+	pid_t pid;
+
+	T_OK(t_rule(R, "comm=cprov-parent flow_id=7"));
+	ASSERT_EQ(0, prctl(PR_SET_NAME, "cprov-parent"));
+	ASSERT_EQ(0, t_new_ring(&hint));
+	EXPECT_EQ(7, hint.flow_id);
+	pid = t_fork();
+	if (!pid) {
+		prctl(PR_SET_NAME, "cprov-child");
+		_exit(t_new_ring(&hint) ? 0 : 1);
+	}
+	ASSERT_EQ(pid, waitpid(pid, &status, 0));
+	EXPECT_EQ(0, status);
+}
+
 static void *ring_of_thread(void *arg)
 {
 	struct io_locality_hint hint;
