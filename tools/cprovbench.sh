@@ -1,7 +1,7 @@
 #!/bin/bash
 # cprovbench.sh: try the benchmark program: every workload on every ring, on the
-# stock kernel and on the patched one; that wrong data are noticed; and what options it
-# refuses.
+# stock kernel and on the patched one; that wrong data are noticed; what options it
+# refuses; and its percentiles.
 #
 # STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
 # of building any.
@@ -21,6 +21,12 @@ build()
 {
 	make -s -C "$tools/cprovbench" OUT="$dir"
 	module_build "$patched" "$dir"
+}
+
+percentiles()
+{
+	make -s -C "$tools/cprovbench" OUT="$dir" "$dir/hist-test"
+	"$dir/hist-test"
 }
 
 try()
@@ -43,9 +49,10 @@ try()
 
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
-steps_begin cprovbench 4
+steps_begin cprovbench 5
 step build build
 step options bash "$tools/cprovbench/options-test.sh" "$dir/cprovbench"
+step percentiles percentiles
 step stock try stock "$stock" false
 step patched try patched "$patched" true
 steps_end || exit 1
