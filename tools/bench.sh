@@ -11,7 +11,7 @@
 # of building any. BENCH_READS is how many reads are counted in each run (1000, or
 # 500 with QUICK), BENCH_REPEATS how many runs are made of each case (3).
 #
-# Exit status: 0 all was measured, all data were right, and where we lose it is known
+# Exit status: 0 all that must be was measured, all data were right, and where we lose it is known
 # why; 1 not so; 2 the host is at fault.
 set -euo pipefail
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -108,13 +108,19 @@ write_report()
 				--slurpfile said "$dir/$topology-$variant.said" \
 				--slurpfile counted "$dir/$topology-$variant.counted"
 		done
-	done | jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
+	done | jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" \
+		--rawfile cases "$tools/bench/cases" -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -r -f "$tools/bench/html.jq" "$dir/report.json" >"$dir/report.html"
 	jq -e '[.guests[].cases[].wrong] | length > 0 and add == 0' "$dir/report.json" >/dev/null || {
 		echo 'nothing was measured, or data were wrong'
 		return 1
 	}
+}
+
+complete()
+{
+	jq -r -f "$tools/bench/lacking.jq" "$dir/report.json"
 }
 
 # What is counted is in files that another run would remove.
@@ -124,8 +130,9 @@ flock -n "$lock" || die "make bench is running" "$dir/lock" "wait for it"
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
 export STOCK_KDIR=$stock PATCHED_KDIR=$patched
-steps_begin bench $(($([[ -n ${QUICK:-} ]] && echo 3 || echo 4) + 3 * ${#topologies[@]}))
+steps_begin bench $(($([[ -n ${QUICK:-} ]] && echo 5 || echo 6) + 3 * ${#topologies[@]}))
 rm -f "$dir"/*.{said,counted} "$dir"/report.*
+step judge-can-fail "$tools/bench/judge-test.sh"
 step build build
 step instructions "$tools/icount.sh" count
 [[ -n ${QUICK:-} ]] || step growth "$tools/growth.sh"
@@ -135,6 +142,7 @@ for topology in "${topologies[@]}"; do
 	step "$topology-patched" guest "$topology" patched "$patched" unhinted/1 unhinted/2 hinted/1 hinted/2
 done
 step report write_report
+step complete complete
 [[ ! -s $dir/report.json ]] || jq -r -f "$tools/bench/table.jq" "$dir/report.json"
 log "report: $dir/report.html, $dir/report.json"
 status=0

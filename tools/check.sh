@@ -317,7 +317,7 @@ VARIANT=patched "$tools/vm/source.sh" link "$CPROV_TOP/$tree"
 
 arm=(CROSS_COMPILE=aarch64-linux-gnu- CC='ccache aarch64-linux-gnu-gcc')
 
-steps_begin check 21
+steps_begin check 22
 step series series_is_complete
 step uapi-header-is-the-patch one_uapi_header
 step uapi-alone uapi_alone
@@ -326,6 +326,7 @@ step checkpatch-sources checkpatch_sources
 step clang-format formatted
 step shellcheck shell_scripts
 step completion completion
+step bench-judges "$tools/bench/judge-test.sh"
 step kernel-doc kernel_doc
 step links links
 step rst rst_parses

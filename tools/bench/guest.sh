@@ -121,6 +121,14 @@ say_result()
 		"$mode" "$rq_affinity" "$consumer" "$ring" "$1" "$2" >&"$out"
 }
 
+# lacks MODE WORKLOAD RING WHY: what is not run, for the report's list of what is missing.
+lacks()
+{
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -c -n --arg mode "$1" --arg workload "$2" --arg ring "$3" --arg missing "$4" \
+		'{$missing, $mode, $workload, $ring}' >&"$out"
+}
+
 # run MODE RQ_AFFINITY WORKLOAD RING OPTION...: the first word of RING is cprovbench's,
 # the others tell cases apart.
 run()
@@ -137,8 +145,7 @@ run()
 	result=$(cprovbench --no-receipts "${length[@]}" "${what[@]}" 2>"$said") || status=$?
 	# 3: there is no such ring here; wrong data are in the result.
 	if ((status == 3)) && may_lack "$ring"; then
-		jq -c -R -s --arg mode "$mode" --arg workload "$workload" --arg ring "$ring" \
-			'{missing: (rtrimstr("\n") | ltrimstr("cprovbench: ")), $mode, $workload, $ring}' <"$said" >&"$out"
+		lacks "$mode" "$workload" "$ring" "$(sed 's/^cprovbench: //' "$said")"
 		ran
 		return
 	fi
@@ -180,13 +187,21 @@ run_polled()
 run_rings()
 {
 	local ring where cpu
+	local -A none=(
+		[near]="no CPU shares the consumer's cache but its own and the interrupt's"
+		[far]="all CPUs but the interrupt's share the consumer's cache"
+	)
 
 	for ring in coop defer passthrough; do
 		run "$1" "$2" chase "$ring"
 	done
 	for where in near far; do
 		cpu=$(sq_cpu "$where")
-		[[ -z $cpu ]] || run "$1" "$2" chase "sqpoll $where" --sq-cpu "$cpu"
+		if [[ -n $cpu ]]; then
+			run "$1" "$2" chase "sqpoll $where" --sq-cpu "$cpu"
+		else
+			lacks "$1" chase "sqpoll $where" "${none[$where]}"
+		fi
 	done
 	run "$1" "$2" chase default --threads 4
 	[[ $1 == "$baseline" ]] || return 0
@@ -237,7 +252,11 @@ run_mode()
 		# shellcheck disable=SC2086 # options
 		run "$mode" "$rq_affinity" database default --threads 2 $workers
 	done
-	[[ -z $samples ]] || cpus=$loader_cpus run "$mode" "$rq_affinity" loader default --threads 2 --block 64K
+	if [[ -n $samples ]]; then
+		cpus=$loader_cpus run "$mode" "$rq_affinity" loader default --threads 2 --block 64K
+	else
+		lacks "$mode" loader default 'no files for it could be written'
+	fi
 }
 
 run_modes()

@@ -36,17 +36,26 @@ def figure($title; $of; rows; $unit):
     "<figure><figcaption><b>\($title | esc)</b><br>\($of | esc)</figcaption>",
     ($rows | bars($unit)), "</figure>" end;
 
-# Lines: [{at, unhinted, hinted, difference}], the points at equal distances, and what at
-# is of.
+# Lines: [{at, unhinted, hinted, difference, median, range}], the points at equal distances,
+# and what at is of. A range goes on beyond the top where the longest unit is far longer than
+# the others, which an interrupt makes it.
 def lines($of; $unit):
   . as $points
-  | ([.[] | .unhinted, .hinted] | max) as $max
+  | ([.[] | .unhinted, .hinted, .median[]] | max) as $most
+  | ([$most, (.[].range[][] | select(. < $most * 1.25))] | max) as $max
   | ($max | tick) as $tick
   | ([$max, 1] | max / 0.95) as $full
   | 70 as $left | 640 as $width | 220 as $height
   | ($width / ([length - 1, 1] | max)) as $step
   | def x: $left + . * $step | . * 10 | round / 10;
-    def y: $height - . / $full * $height | . * 10 | round / 10;
+    def y: $height - ([., $full] | min) / $full * $height | . * 10 | round / 10;
+    # Beside each other, or the one would hide the other.
+    def spread($what; $colour; $aside):
+      $points | to_entries[]
+      | ((.key | x) + $aside) as $x | .value.range[$what] as [$min, $max] | .value.median[$what] as $median
+      | "<line x1=\"\($x)\" y1=\"\($min | y)\" x2=\"\($x)\" y2=\"\($max | y)\" stroke=\"\($colour)\" stroke-width=\"2\"/>"
+        + (if $max > $full then "<path d=\"M\($x - 4) 0h8l-4 -7z\" fill=\"\($colour)\"><title>\($what) at \(.value.at): up to \($max)</title></path>" else "" end)
+        + "<path d=\"M\($x - 4) \($median | y)h8\" stroke=\"#000\" stroke-width=\"2\"><title>\($what) at \(.value.at): median \($median), \($min) to \($max)</title></path>";
     def line($what; $colour):
       ([$points | to_entries[] | "\(.key | x),\(.value[$what] | y)"] | join(" ")) as $path
       | "<polyline points=\"\($path)\" fill=\"none\" stroke=\"\($colour)\" stroke-width=\"2\"/>",
@@ -56,12 +65,13 @@ def lines($of; $unit):
     "<svg viewBox=\"0 -8 \($left + $width + 150) \($height + 54)\" role=\"img\">",
     (range(0; $full / $tick | floor + 1) | . * $tick
      | "<line x1=\"\($left)\" y1=\"\(y)\" x2=\"\($left + $width)\" y2=\"\(y)\" stroke=\"#ddd\"/>"
-       + "<text x=\"\($left - 10)\" y=\"\(y + 4)\" text-anchor=\"end\">\(.)</text>"),
+       + "<text x=\"\($left - 10)\" y=\"\(y + 4)\" text-anchor=\"end\">\(. * 1000 | round / 1000)</text>"),
     ($points | to_entries[]
      | "<text x=\"\(.key | x)\" y=\"\($height + 16)\" text-anchor=\"middle\">\(.value.at)</text>"),
     "<text x=\"\($left + $width / 2)\" y=\"\($height + 38)\" text-anchor=\"middle\">\($of | esc)</text>",
     "<text transform=\"translate(14 \($height / 2)) rotate(-90)\" text-anchor=\"middle\">\($unit | esc)</text>",
     line("unhinted"; "unhinted" | colour), line("hinted"; "hinted" | colour), line("difference"; "#444"),
+    spread("unhinted"; "unhinted" | colour; -5), spread("hinted"; "hinted" | colour; 5),
     "</svg>";
 
 # The cases of a guest, or of all guests of a topology, by what is done.
@@ -110,28 +120,33 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
    | . as $g
    | "<h2>How the cost grows</h2>",
      "<p>Instructions per read as one thing grows; the points are at equal distances, the axis is not to scale. "
+     + "Lines are of the unit at the lower quartile, which is what is judged, as an interrupt of the timer only ever makes a unit longer; "
+     + "beside each point what all its units were, from the shortest to the longest, with their median in black. An arrow leads to one beyond the top. "
      + "The difference may rise by \($g.tolerance.instructions) instructions or \($g.tolerance.percent) %, whichever is more. Documentation/growth.rst.</p>",
      ($g.curves[] | select(.points | length > 1)
       | "<figure><figcaption><b>\(.name | esc) on \(.device | esc)</b><br>\($g.kernel | esc), \($g.compiler | esc); CPUs: \([.points[].cpus] | unique | join(", ")); tcg, one thread, icount \($g.accelerator.icount | esc); \($g.command | esc), \($g.date | esc), commit \($g.commit | esc)</figcaption>",
-        (.of as $of | .points | lines($of; "instructions per read")), "</figure>")),
-  (select(.accelerator) | "<h2>Line transfers between CPUs</h2>",
-   "<p>Behind each bar its instructions per read: of all CPUs, so also of one that spins while it waits, as an SQ thread or who polls does. "
-   + "How long that is depends on the drive, and the emulator's is like no other.</p>"),
+        (.of as $of | .points | lines($of; "instructions per read, lower quartile")), "</figure>")),
+  (select(.accelerator) | "<h2>Line transfers and interrupts between CPUs</h2>",
+   "<p>Behind each bar of transfers its instructions per read: of all CPUs, so also of one that spins while it waits, as an SQ thread or who polls does. "
+   + "How long that is depends on the drive, and the emulator's is like no other. "
+   + "What it takes to submit a tensor and to have it, and GB/s, sequential against overlapped, are times, which are not given in emulation: <code>make bench HOST=1</code> has them.</p>"),
   (.guests | map(select(.cases[0].per_read)) | group_by(.topology)[]
    | . as $g | first as $f
+   | "\([$g[].machine.kernel] | unique | join(" and ")); \($f.machine.cpus) CPUs, \($f.machine.queues) queue(s), consumers on CPUs \($f.machine.consumers); tcg, a thread for each CPU; \($r.command)" as $of
    | workloads
+   | sort_by([.ring, (.mode | mode_order), .rq_affinity])
    | first as $c
-   | figure("\($c | title) in \($f.topology)";
-       "\([$g[].machine.kernel] | unique | join(" and ")); \($f.machine.cpus) CPUs, \($f.machine.queues) queue(s), consumers on CPUs \($f.machine.consumers); tcg, a thread for each CPU; \($r.command)";
-       (sort_by([.ring, (.mode | mode_order), .rq_affinity])[]
-        | {label: called, mode, note: " · \(.per_read.instructions.median | round) instr."} + .per_read.transfers);
+   | "\($c | title) in \($f.topology)" as $title
+   | figure($title; $of;
+       (.[] | {label: called, mode, note: " · \(.per_read.instructions.median | round) instr."} + .per_read.transfers);
        "line transfers per read"),
-   (select($c.ahead)
-    | figure("\($c | title) in \($f.topology): how prompt";
-        "\([$g[].machine.kernel] | unique | join(" and ")); \($f.machine.cpus) CPUs, \($f.machine.queues) queue(s), consumers on CPUs \($f.machine.consumers); tcg, a thread for each CPU; \($r.command)";
-        (sort_by([.ring, (.mode | mode_order), .rq_affinity])[]
-         | {label: called, mode, note: " · \(.sleeps.median) sleeps"} + .ahead);
-        "completions ahead of an urgent read's"))),
+     figure("\($title): interrupts between CPUs"; $of;
+       (.[] | {label: called, mode} + .per_read.ipis);
+       "interrupts between CPUs (IPIs) per read"),
+     (select($c.ahead)
+      | figure("\($title): how prompt"; $of;
+          (.[] | {label: called, mode, note: " · \(.sleeps.median) sleeps"} + .ahead);
+          "completions ahead of an urgent read's"))),
   (.guests[] | select(.cases[0].times)
    | .machine as $m
    | "<h2>Times</h2>", "<p>\($m | machine | esc).</p>",
@@ -141,15 +156,24 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
         + "<td>\($t.p50.median / 100 | round / 10)<td>\($t.p99.median / 100 | round / 10)<td>\($t."p99.9".median / 100 | round / 10)"
         + "<td>\($t.iops.median | round)<td>\($t.gb_per_s.median * 1000 | round / 1000)</tr>"),
      "</table>",
+     (.cases | map(select(.workload == "swap")) | select(. != []) | sort_by([.ring, (.mode | mode_order), .rq_affinity, .phase != "sequential"])
+      | def tensors($what; of; $unit):
+          figure("swap, \($what)"; "\($m | machine); \($r.command), \($r.date)"; (.[] | {label: "\(.phase), \(called)", mode} + of); $unit);
+        "<h3>Tensors, sequential against overlapped submission</h3>",
+        (("p50", "p99") as $p
+         | tensors("submission, \($p)"; .submit_ns[$p] | scaled(1000); "microseconds until a tensor is submitted"),
+           tensors("completion, \($p)"; .times[$p] | scaled(1000); "microseconds from the begin of that until all of a tensor is there")),
+        tensors("throughput"; .times.gb_per_s | map_values(. * 1000 | round / 1000); "GB/s")),
      ([.] | workloads
       | first as $c
+      | select($c.workload != "swap")
       | ("p50", "p99") as $what
       | figure("\($c | title), \($what)"; "\($m | machine); \($r.command), \($r.date)";
           (sort_by([.ring, (.mode | mode_order), .rq_affinity])[] | {label: called, mode} + (.times[$what] | scaled(1000)));
-          "microseconds until \({swap: "a tensor", hops: "a query", database: "a query", loader: "a file"}[$c.workload] // "a read") is there"))),
-  ([.guests[] | .topology as $topology | .missing[] + {$topology}] | select(. != [])
+          "microseconds until \({hops: "a query", database: "a query", loader: "a file"}[$c.workload] // "a read") is there"))),
+  ([(.guests[] | .topology as $topology | .missing[] + {$topology}), .lacking[]] | select(. != [])
    | "<h2>What there is not</h2><ul>",
-     (group_by([.ring, .why])[] | "<li>\(.[0].ring | esc): \(.[0].why | esc) (\([.[].topology] | unique | join(", ")))"), "</ul>"),
+     (group_by([.ring, .why])[] | "<li>\(.[0].ring | esc): \(.[0].why | esc) (\([.[].workload] | unique | join(", ")); \([.[].topology] | unique | join(", ")))"), "</ul>"),
   (if .verdicts == [] then "<p>This kernel takes no hints: there is nothing to compare.</p>" else
   "<h2>Where we win, where we tie, where we lose</h2>",
   "<p>Against the best that the stock kernel has to offer for the workload, over its rings and rq_affinity: of those that sleep while they wait, and, as \"spinning\", of those that burn a CPU. "

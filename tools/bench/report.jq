@@ -1,14 +1,16 @@
-# jq -L tools/common -s -f report.jq --argjson facts FACTS --argjson losses LOSSES GUEST...: the report,
-# with the verdict on each workload: ours against the best that stock has to offer for it;
-# and why we lose, where the list knows.
+# jq -L tools/common -s -f report.jq --argjson facts FACTS --argjson losses LOSSES --arg cases TEXT
+#   GUEST...: the report, with the verdict on each workload: ours against the best that stock
+#   has to offer for it; why we lose, where the list knows; and which of the file cases, if
+#   there is a TEXT of it, are lacking.
 
 include "reasons";
 
 def name: "\(.workload)" + (if .phase != .workload then ", \(.phase)" else "" end)
   + (if .consumer == "near" then ", near" else "" end)
   + (if .threads > 1 then " x\(.threads)" else "" end);
+def polls: .ring | IN("iopoll", "hybrid");
 # Who burns a CPU while it waits, which no transfer shows.
-def spins: .ring | startswith("sqpoll") or IN("iopoll", "hybrid");
+def spins: polls or (.ring | startswith("sqpoll"));
 def value($by): if $by | IN("ahead", "sleeps") then .[$by] else (.per_read // .times)[$by] end;
 # Hosts are busy: what two runs of one kernel differ by is no difference.
 def slack_of: {transfers: 2, ahead: 0.5, ipis: 0.05, sleeps: 0.05}[.] // 0;
@@ -29,6 +31,39 @@ def why:
   end;
 def best($by): min_by(value($by).median);
 def setting: "\(.ring), rq_affinity \(.rq_affinity)";
+
+# What the list of cases wants of a topology and its guests have not, in their words, if they
+# had any for it.
+def lacking($topology; $guests):
+  $cases | split("\n")[] | select(test("^[^#]")) | split("\t+"; null) as [$topologies, $name, $rings, $modes]
+  | select($topology | test("^(" + $topologies + ")$"))
+  | ($rings | split("|"))[] as $ring
+  | ($modes | split("|"))[] as $mode
+  | select(any($guests[].cases[]; (name | test("^(" + $name + ")$")) and .ring == $ring and "\(.mode)/\(.rq_affinity)" == $mode
+      and .repeats == $facts.repeats) | not)
+  | ($mode | split("/")[0]) as $its
+  | {$topology, workload: ($name | sub("\\(, near\\)\\?"; "")), $ring, mode: $its, rq_affinity: ($mode | split("/")[1] | tonumber),
+     why: (first($guests[].missing[] | select(.ring == $ring and .mode == $its and (.workload | inside($name))) | .why)
+       // "was not measured, or not \($facts.repeats) times")};
+
+# A patched machine without hints is what comes closest to stock on itself; guests have both.
+def baseline: if $facts.accelerator or any(.[]; .mode == "stock") then "stock" else "unhinted" end;
+# What one side has and the other has not, and so has no row. A stock machine has one side.
+def alone($topology; $cases):
+  ($cases | baseline) as $baseline
+  | $cases
+  | select($facts.accelerator or any(.[]; .mode == "hinted"))
+  | group_by([.workload, .phase, .consumer, .threads])[]
+  | (first | name) as $workload
+  | ($baseline, "hinted") as $mode
+  | select(any(.[]; .mode == $mode) | not)
+  | {$topology, $workload, ring: "any", $mode, rq_affinity: null, why: "nothing to compare with"};
+
+# A drive that is polled interrupts nobody, so its guest cannot tell near from far: beside the
+# others of the topology.
+def polled_beside:
+  ([.[].cases[] | select(polls | not) | .consumer] | if any(.[]; . == "far") then "far" else first end) as $consumer
+  | if $consumer then (.[].cases[] | select(polls) | .consumer) = $consumer else . end;
 
 # compare(TOPOLOGY; WORKLOAD; BY; CASES; CASES; CASES; CASE): a row; none where one side is
 # not there.
@@ -51,15 +86,15 @@ def compare($topology; $workload; $by; $ours; $unhinted; $peers; $usual):
      verdict: (verdict($mine | value($by); $best | value($by); $by) | helped($mine | value($by); $without; $by))}
   | why;
 
-. as $guests
+[group_by(.topology)[] | polled_beside[]] as $guests
 | $facts + {
     guests: $guests,
+    lacking: [$guests | group_by(.topology)[] | lacking(first.topology; .), alone(first.topology; [.[].cases[]])],
     verdicts: [
       ($guests | group_by(.topology)[])
       | first.topology as $topology
       | [.[].cases[]] as $cases
-      # A patched machine without hints is what comes closest to stock on itself.
-      | (if any($cases[]; .mode == "stock") then "stock" else "unhinted" end) as $baseline
+      | ($cases | baseline) as $baseline
       | ($cases | map([.workload, .phase, .consumer, .threads]) | unique[]) as [$workload, $phase, $consumer, $threads]
       | [$cases[] | select(.workload == $workload and .phase == $phase and .consumer == $consumer and .threads == $threads)] as $here
       | ($here | first | name) as $name

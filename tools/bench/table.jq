@@ -31,4 +31,5 @@ def value($by): if . == null then "-" elif $by | startswith("p") then microsecon
    (group_by(.why)[]
     | (.[0].why // "not known") + ": "
       + (map("\(.topology) \(.workload)\(if .mode == "hinted" then "" else ", \(.mode)" end), \(.by)") | join("; ")))),
-([.guests[].missing[]] | unique_by([.ring, .why])[] | "\(.ring): \(.why)")
+([.guests[].missing[], .lacking[]] | group_by([.ring, .why])[]
+ | "\(.[0].ring): \(.[0].why) (\([.[].workload] | unique | join(", ")))")
