@@ -29,7 +29,7 @@ die_with_parent "$@"
 dir=$CPROV_TOP/build/coherence
 cases=(private ping-pong-store ping-pong-locked ping-pong-add ping-pong-often
 	false-sharing padded read-mostly read-only hand-over split-line split-page
-	instructions reads writes ipis)
+	instructions reads writes ipis mmio_reads mmio_writes)
 
 build()
 {

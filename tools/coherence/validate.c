@@ -12,6 +12,7 @@
  */
 #include <err.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <linux/membarrier.h>
@@ -24,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -36,6 +38,8 @@
 #define MAX_DUE 2
 #define WARM_UP 8
 #define NR_LOOPS 10
+#define AHCI "/sys/bus/pci/devices/0000:00:1f.2"
+#define AHCI_VERSION 0x10
 
 enum access {
 	LOAD, /* one read */
@@ -353,6 +357,58 @@ static void run_loop(unsigned int region)
 	report_count("writes", region, NR_LOOPS, n, n * 102 / 100);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f || fputs(text, f) < 0 || fclose(f))
+		die("%s: %s", path, strerror(errno));
+}
+
+/*
+ * The same on a register of a device: the AHCI controller that QEMU's q35 has, as the
+ * guest's kernel has no driver for it. Its version is read twice and written once, which
+ * does nothing, so that neither is taken for the other. Besides there are only the timer's.
+ */
+static void run_mmio(unsigned int region)
+{
+	unsigned long n = 20000, left;
+	unsigned int value = 0, i;
+	unsigned char *registers;
+	int fd;
+
+	pin(1);
+	if (!access(AHCI "/driver", F_OK))
+		die("%s: a driver has the device", AHCI);
+	write_file(AHCI "/enable", "1");
+	fd = open(AHCI "/resource5", O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		die("%s/resource5: %s", AHCI, strerror(errno));
+	registers = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (registers == MAP_FAILED)
+		die("%s/resource5: %s", AHCI, strerror(errno));
+	for (i = 0; i < NR_LOOPS; i++) {
+		left = n;
+		coherence_begin(region + i);
+		__asm__ volatile("1:\n\t"
+				 "movl (%2), %1\n\t"
+				 "movl (%2), %1\n\t"
+				 "movl %1, (%2)\n\t"
+				 "decq %0\n\t"
+				 "jnz 1b"
+				 : "+r"(left), "+r"(value)
+				 : "r"(registers + AHCI_VERSION)
+				 : "memory", "cc");
+		coherence_end(region + i);
+	}
+	if (!value || value == UINT32_MAX)
+		die("%s: %#x is no version", AHCI, value);
+	munmap(registers, PAGE);
+	close(fd);
+	report_count("mmio_reads", region, NR_LOOPS, n * 2, n * 2 * 102 / 100);
+	report_count("mmio_writes", region, NR_LOOPS, n, n * 102 / 100);
+}
+
 static atomic_bool spinning, stop;
 
 static void *spin(void *arg)
@@ -477,6 +533,7 @@ int main(int argc, char **argv)
 		run_test(&tests[i], i);
 	run_loop(NR_TESTS);
 	run_ipis(NR_TESTS + NR_LOOPS);
+	run_mmio(NR_TESTS + NR_LOOPS + 1);
 	if (fclose(output))
 		die("cannot write: %s", strerror(errno));
 	return 0;
