@@ -88,8 +88,8 @@ def machine: "\(.kernel), \(.cpu // "unknown CPU")\(if .virtual then " (a virtua
   + "\(.target), \(.bytes / 1048576 | floor) MiB\(if .filesystem then " on \(.filesystem)" else "" end), device \(.device // "unknown")\(if .model then " (\(.model))" else "" end), "
   + "\(.queues // "?") queue(s), scheduler \(.scheduler // "?")\(if .verified then "" else "; data not verified" end)";
 
-def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted-in": 3, latency: 4,
-  step_critical: 5, receipts: 6}[.];
+def mode_order: . as $mode | ["stock", "patched", "module", "bystander", "bystander-all", "opted-in", "latency",
+  "step_critical", "receipts", "urgent", "urgent-batch", "mixed", "mixed-slots", "unhinted", "hinted"] | index($mode);
 
 . as $r
 | "<!DOCTYPE html><html lang=\"en\"><meta charset=\"utf-8\"><title>Completion provenance: what hints are worth</title>",
@@ -110,7 +110,7 @@ def mode_order: {stock: 0, unhinted: 1, hinted: 2, patched: 1, module: 2, "opted
        "\($i.kernels.stock.kernel) and \($i.kernels.patched.kernel), \($i.compiler); \($i.topology); tcg, one thread, icount \($i.accelerator.icount); \($i.command)";
        (sort_by(.mode | mode_order)[]
         | {label: .mode, mode, median: .instructions, min: .medians[0], max: .medians[-1]});
-       "instructions per read of 4 KiB at depth 1"))),
+       "instructions per read of 4 KiB, \(if $f.depth == 1 then "at depth 1" else "in rounds of \($f.depth)" end)"))),
   (.structs // empty
    | "<h2>Bytes of what each request has</h2>",
      "<table><tr><th>struct<th>\(.stock | esc)<th>\(.patched | esc)</tr>",
