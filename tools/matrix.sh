@@ -65,7 +65,7 @@ guest()
 
 count_events()
 {
-	guest "$1" "$1" "$dir/$1.lines" --timeout "${GUEST_TIMEOUT:-600}" -- \
+	guest "$1" "$1" "$dir/$1.lines" --timeout "${GUEST_TIMEOUT:-1200}" -- \
 		-n "${MATRIX_READS:-8}" -r "${MATRIX_REPEATS:-5}"
 }
 
