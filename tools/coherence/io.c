@@ -38,10 +38,13 @@
 /* Of a table, the last slots are used, so many in rotation. */
 #define LAST_SLOTS 16
 #define NO_HOME ULONG_MAX
+#define RING_DEFER (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 
 enum hint {
 	HINT_NONE, /* the ring does not opt in */
+	HINT_OTHER, /* nor here, but another ring does */
 	HINT_RING, /* it does, and no request has a hint */
+	HINT_THROUGHPUT,
 	HINT_LATENCY,
 	HINT_STEP_CRITICAL,
 };
@@ -56,7 +59,10 @@ struct options {
 	unsigned int ring_flags;
 	unsigned int entries;
 	bool receipts;
+	bool batch;
+	bool urgent; /* the first of those together, whatever the others are */
 	unsigned long depth;
+	unsigned long unit; /* in reads; 0: those that are in flight together */
 	unsigned long flows; /* 0: the hint is the ring's */
 	unsigned long slots; /* 0: likewise */
 	unsigned long pass;
@@ -74,6 +80,7 @@ struct reader {
 	unsigned int flow; /* of the next read */
 	unsigned int slots;
 	unsigned int slot; /* of the next read, counted from the last */
+	bool urgent; /* the slot after these is for it */
 	int fd;
 };
 
@@ -139,8 +146,14 @@ static void open_device(struct reader *rd, const struct options *opt)
 
 static unsigned int class_of(enum hint hint)
 {
-	return hint == HINT_LATENCY ? IO_LOCALITY_CLASS_LATENCY :
-				      IO_LOCALITY_CLASS_STEP_CRITICAL;
+	switch (hint) {
+	case HINT_THROUGHPUT:
+		return IO_LOCALITY_CLASS_THROUGHPUT;
+	case HINT_LATENCY:
+		return IO_LOCALITY_CLASS_LATENCY;
+	default:
+		return IO_LOCALITY_CLASS_STEP_CRITICAL;
+	}
 }
 
 static struct io_locality_hint hint_of(const struct options *opt)
@@ -159,20 +172,27 @@ static uint32_t flow_id(unsigned int n)
 	return (n + 1) * UINT32_C(2654435761);
 }
 
+static unsigned int nr_slots(const struct options *opt)
+{
+	return (unsigned int)opt->slots + opt->urgent;
+}
+
 static struct io_locality_slot *make_slots(const struct options *opt)
 {
+	unsigned int nr = nr_slots(opt), i;
 	struct io_locality_slot *slots;
-	unsigned int i;
 
-	if (!opt->slots)
+	if (!nr)
 		return NULL;
-	slots = calloc(opt->slots, sizeof(*slots));
+	slots = calloc(nr, sizeof(*slots));
 	if (!slots)
-		die("no memory for %lu slots", opt->slots);
-	for (i = 0; i < opt->slots; i++) {
+		die("no memory for %u slots", nr);
+	for (i = 0; i < nr; i++) {
 		slots[i].hint = hint_of(opt);
 		slots[i].hint.flow_id = flow_id(i);
 	}
+	if (opt->urgent)
+		slots[nr - 1].hint.io_class = IO_LOCALITY_CLASS_STEP_CRITICAL;
 	return slots;
 }
 
@@ -185,8 +205,7 @@ static void enable_hints(struct reader *rd, const struct options *opt,
 	int ret;
 
 	ret = cprov_ring_enable_flags(&rd->cr, &rd->ring, flags,
-				      own ? NULL : &hint, slots,
-				      (unsigned int)opt->slots);
+				      own ? NULL : &hint, slots, nr_slots(opt));
 	free(slots);
 	if (ret < 0)
 		die("the kernel refuses the hint: %s", strerror(-ret));
@@ -200,6 +219,7 @@ static void make_hints(struct reader *rd, const struct options *opt)
 
 	rd->flows = (unsigned int)opt->flows;
 	rd->slots = (unsigned int)opt->slots;
+	rd->urgent = opt->urgent;
 	rd->hints = calloc(nr, sizeof(*rd->hints));
 	if (!rd->hints)
 		die("no memory for %lu hints", nr);
@@ -219,6 +239,8 @@ static void open_ring(struct reader *rd, const struct options *opt)
 		ring_flags |= IORING_SETUP_CQE32;
 		flags |= IO_LOCALITY_F_RECEIPTS;
 	}
+	if (opt->batch)
+		flags |= IO_LOCALITY_F_BOUNDED_BATCH;
 	ret = io_uring_queue_init(entries, &rd->ring, ring_flags);
 	if (ret)
 		die("io_uring: %s", strerror(-ret));
@@ -240,7 +262,9 @@ static void name_hint(struct reader *rd, struct io_uring_sqe *sqe,
 {
 	unsigned int last = rd->slots < LAST_SLOTS ? rd->slots : LAST_SLOTS;
 
-	if (rd->flows) {
+	if (rd->urgent && !i) {
+		cprov_prep_slot(&rd->cr, sqe, rd->slots);
+	} else if (rd->flows) {
 		rd->hints[i].flow_id = flow_id(rd->flow);
 		rd->flow = (rd->flow + 1) % rd->flows;
 		cprov_prep_hint(&rd->cr, sqe, &rd->hints[i]);
@@ -261,12 +285,15 @@ static void prepare_one(struct reader *rd, unsigned int i)
 	name_hint(rd, sqe, i);
 }
 
-static void reap_one(struct reader *rd)
+/* One of @left. What is urgent ends the wait for all: wait for the rest once more. */
+static void reap_one(struct reader *rd, unsigned int left)
 {
 	struct io_uring_cqe *cqe;
 	int ret;
 
-	ret = io_uring_wait_cqe(&rd->ring, &cqe);
+	ret = io_uring_peek_cqe(&rd->ring, &cqe);
+	if (ret == -EAGAIN)
+		ret = io_uring_wait_cqe_nr(&rd->ring, &cqe, left);
 	if (ret)
 		die("no completion: %s", strerror(-ret));
 	if (cqe->res != BLOCK)
@@ -287,7 +314,7 @@ static void read_batch(struct reader *rd, unsigned int nr)
 	if (ret < 0)
 		die("io_uring_enter: %s", strerror(-ret));
 	for (i = 0; i < nr; i++)
-		reap_one(rd);
+		reap_one(rd, nr - i);
 }
 
 static void read_all(struct reader *rd, unsigned long ios, unsigned int nr)
@@ -298,18 +325,35 @@ static void read_all(struct reader *rd, unsigned long ios, unsigned int nr)
 		read_batch(rd, nr);
 }
 
+/* What was asked for another ring gets, which stays open, and not the one that counts. */
+static void give_to_other(struct reader *other, struct options *opt)
+{
+	struct options its = *opt;
+
+	its.hint = HINT_STEP_CRITICAL;
+	its.ring_flags = RING_DEFER;
+	open_device(other, &its);
+	open_ring(other, &its);
+	read_all(other, its.warm_up, (unsigned int)its.depth);
+	opt->hint = HINT_NONE;
+	opt->receipts = false;
+	opt->batch = false;
+	opt->urgent = false;
+}
+
 static void measure(struct reader *rd, const struct options *opt)
 {
 	unsigned int region = (unsigned int)opt->region;
 	unsigned int depth = (unsigned int)opt->depth;
-	unsigned long i;
+	unsigned long unit = opt->unit ? opt->unit : depth, i;
 
 	read_all(rd, opt->pass, PASS_BATCH);
 	read_all(rd, opt->warm_up, depth);
 	coherence_begin(region);
 	for (i = 0; i < opt->ios; i += depth) {
 		read_batch(rd, depth);
-		coherence_unit(region);
+		if (!((i + depth) % unit))
+			coherence_unit(region);
 	}
 	coherence_end(region);
 }
@@ -326,14 +370,20 @@ static void print_help(FILE *to)
 	      "  --entries N   of the submission queue; default 1, at least the depth\n"
 	      "  --depth N     reads that are submitted and waited for together, which\n"
 	      "                are a unit; default 1\n"
-	      "  --hint NAME   none; ring: it opts in, and its requests have none;\n"
-	      "                latency or step_critical, whose home is that CPU\n"
+	      "  --unit N      reads that are a unit instead, a multiple of the depth\n"
+	      "  --hint NAME   none; other: another ring has all that is said here, and\n"
+	      "                this one nothing; ring: it opts in, and its requests have\n"
+	      "                none; throughput, latency or step_critical, whose home is\n"
+	      "                that CPU\n"
 	      "  --home N      whose home is this one, where the thread may run, too\n"
 	      "  --flows N     each read has its own hint, of the next of N flows\n"
 	      "  --slots N     the hints are in a table of N, whose last ones are used\n"
+	      "  --urgent      the first of those together is step_critical, by a slot of\n"
+	      "                its own\n"
 	      "  --pass N      reads before all others, 64 at a time; default 0\n"
 	      "  --hinted      --hint step_critical\n"
 	      "  --receipts    the ring has large CQEs, with receipts\n"
+	      "  --batch       the ring has bounded batching\n"
 	      "  --help\n",
 	      to);
 }
@@ -365,7 +415,9 @@ static enum hint parse_hint(const char *text)
 {
 	static const char *const names[] = {
 		[HINT_NONE] = "none",
+		[HINT_OTHER] = "other",
 		[HINT_RING] = "ring",
+		[HINT_THROUGHPUT] = "throughput",
 		[HINT_LATENCY] = "latency",
 		[HINT_STEP_CRITICAL] = "step_critical",
 	};
@@ -382,7 +434,7 @@ static unsigned int parse_ring(const char *text)
 	if (!strcmp(text, "default"))
 		return 0;
 	if (!strcmp(text, "defer"))
-		return IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN;
+		return RING_DEFER;
 	die("--ring %s: not known", text);
 }
 
@@ -398,9 +450,12 @@ static void parse(struct options *opt, int argc, char **argv)
 		{ "hint", required_argument, NULL, 'n' },
 		{ "hinted", no_argument, NULL, 'H' },
 		{ "receipts", no_argument, NULL, 'e' },
+		{ "batch", no_argument, NULL, 'b' },
 		{ "depth", required_argument, NULL, 'd' },
+		{ "unit", required_argument, NULL, 'U' },
 		{ "flows", required_argument, NULL, 'f' },
 		{ "slots", required_argument, NULL, 's' },
+		{ "urgent", no_argument, NULL, 'u' },
 		{ "pass", required_argument, NULL, 'p' },
 		{ "home", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
@@ -441,8 +496,14 @@ static void parse(struct options *opt, int argc, char **argv)
 		case 'e':
 			opt->receipts = true;
 			break;
+		case 'b':
+			opt->batch = true;
+			break;
 		case 'd':
 			opt->depth = parse_count("depth", optarg, 32768);
+			break;
+		case 'U':
+			opt->unit = parse_count("unit", optarg, 32768);
 			break;
 		case 'f':
 			opt->flows = parse_count("flows", optarg, INT_MAX);
@@ -450,6 +511,9 @@ static void parse(struct options *opt, int argc, char **argv)
 		case 's':
 			opt->slots = parse_count("slots", optarg,
 						 IO_LOCALITY_MAX_SLOTS);
+			break;
+		case 'u':
+			opt->urgent = true;
 			break;
 		case 'p':
 			opt->pass = parse_number("pass", optarg);
@@ -483,10 +547,12 @@ int main(int argc, char **argv)
 		.depth = 1,
 		.home = NO_HOME,
 	};
-	struct reader rd = { .state = 1 };
+	struct reader rd = { .state = 1 }, other = { .state = 1 };
 
 	parse(&opt, argc, argv);
 	pin(&opt);
+	if (opt.hint == HINT_OTHER)
+		give_to_other(&other, &opt);
 	open_device(&rd, &opt);
 	open_ring(&rd, &opt);
 	measure(&rd, &opt);

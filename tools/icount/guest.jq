@@ -5,11 +5,13 @@
 
 def name: $names[0][.] // (if startswith("0xffffffff") then "?" else "(program)" end);
 
-# Instructions of each function in a read of median length.
-def functions:
-  .at_profiled as $units
+def round2: . * 100 | round / 100;
+
+# Instructions of each function in a read of median length, or in such a unit of reads.
+def functions($unit):
+  (.at_profiled * $unit) as $units
   | reduce .pcs[] as [$pc, $n] ({}; .[$pc | name] += $n)
-  | map_values(. / $units * 100 | round / 100);
+  | map_values(. / $units | round2);
 
 ([$counted[] | select(has("region"))] | INDEX(.region)) as $regions
 | [$said[] | select(has("region")) | . + {counts: ($regions["\(.region)"] // null)}] as $all
@@ -27,16 +29,19 @@ def functions:
     cases: [
       $all | map(select(.mode and .counts != null))
       | group_by([.device, .ring, .mode])[]
-      | (map(.counts.median) | sort) as $medians
+      | first.unit as $unit
+      | def per_read: . / $unit | round2;
+      (map(.counts.median | per_read) | sort) as $medians
       | sort_by(.counts.median)[(length - 1) / 2 | floor]
       | {
-          device, ring, mode,
-          instructions: .counts.median,
+          device, ring, mode, depth,
+          instructions: (.counts.median | per_read),
           medians: $medians,
-          min: .counts.min, p25: .counts.p25, p75: .counts.p75, max: .counts.max,
-          mean: (.counts.sum / .counts.units * 10 | round / 10),
+          min: (.counts.min | per_read), p25: (.counts.p25 | per_read),
+          p75: (.counts.p75 | per_read), max: (.counts.max | per_read),
+          mean: (.counts.sum / .counts.units / $unit * 10 | round / 10),
           units: .counts.units, at_median: .counts.at_profiled,
-          functions: (.counts | functions)
+          functions: (.counts | functions($unit))
         }
     ]
   }

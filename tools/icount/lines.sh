@@ -19,17 +19,28 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 case=$1 function=$2 tmp=''
 dir=$CPROV_TOP/build/icount
 
+# The guest of that variant that the case was counted in.
+guest_of()
+{
+	local guest=$1
+
+	[[ $1 == stock ]] || ! jq -e -n --arg case "$case" \
+		'any(inputs; "\(.device)/\(.ring)/\(.mode)" == $case)' "$dir/rounds.said" >/dev/null || guest=rounds
+	echo "$guest"
+}
+
 # pcs VARIANT: address and instructions per read, of the first region of the case.
 pcs()
 {
-	local case=$case
+	local case=$case guest
 
+	guest=$(guest_of "$1")
 	[[ $1 != stock ]] || case=${case%/*}/stock
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n -r --arg case "$case" --arg f "$function" --slurpfile said "$dir/$1.said" \
-		--slurpfile counted "$dir/$1.counted" --slurpfile names "$dir/$1.names" '
-		([$said[] | select(.mode and "\(.device)/\(.ring)/\(.mode)" == $case) | .region] | first) as $region
-		| $counted[] | select(.region == $region) | .at_profiled as $units
+	jq -n -r --arg case "$case" --arg f "$function" --slurpfile said "$dir/$guest.said" \
+		--slurpfile counted "$dir/$guest.counted" --slurpfile names "$dir/$guest.names" '
+		(first($said[] | select(.mode and "\(.device)/\(.ring)/\(.mode)" == $case))) as $of
+		| $counted[] | select(.region == $of.region) | (.at_profiled * $of.unit) as $units
 		| .pcs[] | select($names[0][.[0]] == $f) | "\(.[0]) \(.[1] / $units)"'
 }
 

@@ -12,12 +12,13 @@ def unsteady: ["sbitmap_find_bit", "_find_next_zero_bit", "mod_node_page_state",
   "enqueue_entity", "dequeue_entity", "place_entity", "set_next_entity", "put_prev_entity",
   "pick_eevdf", "pick_task_fair", "pick_next_task_fair", "update_curr", "update_entity_lag",
   "update_load_avg", "__update_load_avg_se", "__update_load_avg_cfs_rq", "avg_vruntime"];
+def round2: . * 100 | round / 100;
 def steady: .instructions - ([.functions[unsteady[]] // 0] | add);
 
 [.[].cases[]] as $cases
 | ([$cases[] | select(.mode == "stock")] | INDEX("\(.device)/\(.ring)")) as $stock
 | $facts + {
-    kernels: (map({key: .variant, value: .machine}) | from_entries),
+    kernels: (map(select(.variant != "rounds") | {key: .variant, value: .machine}) | from_entries),
     errors: [
       .[].errors[],
       # Two medians of one case are to be one number.
@@ -33,11 +34,11 @@ def steady: .instructions - ([.functions[unsteady[]] // 0] | add);
       | ($stock["\(.device)/\(.ring)"] // empty) as $base
       | ($base.functions) as $before
       | . + {
-          over_stock: (.instructions - $base.instructions),
-          over_stock_steady: (steady - ($base | steady) | . * 100 | round / 100),
-          over_stock_percent: ((.instructions - $base.instructions) / $base.instructions * 10000 | round / 100),
+          over_stock: (.instructions - $base.instructions | round2),
+          over_stock_steady: (steady - ($base | steady) | round2),
+          over_stock_percent: ((.instructions - $base.instructions) / $base.instructions * 100 | round2),
           grown: ([(.functions + $before | keys[]) as $f
-              | {key: $f, value: (($case.functions[$f] // 0) - ($before[$f] // 0) | . * 100 | round / 100)}
+              | {key: $f, value: (($case.functions[$f] // 0) - ($before[$f] // 0) | round2)}
               | select(.value != 0)] | sort_by(-.value) | from_entries),
           new: [.functions | keys[] | select($before[.] == null)]
         }

@@ -3,12 +3,13 @@
 def pad($n): tostring | " " * ([0, $n - length] | max) + .;
 def rpad($n): tostring | . + " " * ([0, $n - length] | max);
 def signed: if . > 0 then "+\(.)" else tostring end;
-def order: {stock: 0, patched: 1, module: 2, "opted-in": 3, latency: 4, step_critical: 5, receipts: 6}[.mode];
+def order: . as $case | ["stock", "patched", "module", "bystander", "bystander-all", "opted-in", "latency",
+  "step_critical", "receipts", "urgent", "urgent-batch", "mixed", "mixed-slots"] | index($case.mode);
 def costs: [.grown | to_entries[] | select(.value >= 4) | "\(.key) \(.value | signed)"][:4] | join(", ");
 
 "\(.kernels.stock.kernel) and \(.kernels.patched.kernel), \(.compiler); \(.topology), \(.kernels.patched.cpus) CPUs; QEMU \(.accelerator.qemu | split(" ") | first), \(.accelerator.name), icount \(.accelerator.icount)",
 (.cases | group_by([.device, .ring])[]
- | (first | "\n\(.device), ring \(.ring): reads of 4 KiB at depth 1, instructions per read"),
+ | (first | "\n\(.device), ring \(.ring): reads of 4 KiB \(if .depth == 1 then "at depth 1" else "in rounds of \(.depth)" end), instructions per read"),
    "  mode           instructions  over stock         %   at median   mean  what grew most",
    (sort_by(order)[]
     | "  \(.mode | rpad(14))" + (.instructions | pad(13)) + (.over_stock | signed | pad(12))
