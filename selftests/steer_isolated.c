@@ -122,12 +122,19 @@ T_TEST_F(isolated, sq_thread_without_worker)
 		.sqe_flags = IOSQE_ASYNC,
 	};
 	struct t_ring ring;
+	struct t_dev dev;
+	int fd;
 
+	/* With the slow device no worker is bound, and no SQ thread tries it. */
+	ASSERT_EQ(0, t_set(T_KNOBS "/bind_classes", "step_critical"));
+	T_OK(t_null_blk(&dev, ""));
+	fd = t_dev_open(&dev, O_RDONLY);
+	ASSERT_LE(0, fd);
 	T_OK(t_trace_open(&self->trace,
 			  T_SHOT_EVENTS " io_uring:" HANDED_OVER));
 	ASSERT_EQ(0, t_ring_init_sqpoll(&ring, 4, self->cpu, 0));
 	ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
-	T_OK(t_shoot(&ring, self->fd, &self->trace, &shot, 1));
+	T_OK(t_shoot(&ring, fd, &self->trace, &shot, 1));
 	EXPECT_EQ(4096, shot.res);
 	EXPECT_EQ(0, t_count(&self->trace, HANDED_OVER, NULL, 0));
 	EXPECT_EQ(self->cpu, shot.done_cpu);
