@@ -96,7 +96,7 @@ measure()
 
 judge()
 {
-	jq -L "$tools/common" --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq" "$@"
+	jq -L "$tools/common" --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq"
 }
 
 # A judge that is content whatever it is told is none.
@@ -109,7 +109,7 @@ judge_can_fail()
 		((transfer_reads)) || [[ $text != transfers* ]] || continue
 		jq "$change" "$counted" | judge | jq '{topologies: [.]}' |
 			jq -r -f "$tools/matrix/verdict.jq" | grep -qE "$text" ||
-			die "the judge does not refuse this: $change" "$tools/matrix/wrong"
+			die "the judge does not refuse this: $change" tools/matrix/wrong
 	done <"$tools/matrix/wrong"
 }
 
