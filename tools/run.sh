@@ -42,7 +42,7 @@ crypto_settings()
 # Run one guest, and leave what it wrote in $dir/guest-SCENARIO-VARIANT.json.
 run_guest()
 {
-	local scenario=$1 variant=$2 kdir=$3 name=run-$1-$2 status=0
+	local scenario=$1 variant=$2 kdir=$3 name=run-$1-$2 status=0 one_thread=false
 	local -a add=()
 	shift 3
 
@@ -58,11 +58,12 @@ run_guest()
 		env $(crypto_settings) bash /lib/cprov/guest.sh \
 		"$(jq -r .sha256 "$dir/drive.json")" "$(jq -r .offset "$dir/drive.json")" \
 		"$(jq -r .bytes "$dir/drive.json")" "$@" || status=$?
+	[[ ! -e build/vm/$name/console.one-thread ]] || one_thread=true
 	# A lost guest may leave half a line.
 	jq -R 'fromjson? // empty' <"$dir/$name.out" |
-		jq -s --arg scenario "$scenario" --arg variant "$variant" --argjson status "$status" \
+		jq -s --arg scenario "$scenario" --arg variant "$variant" --argjson status "$status" --argjson one_thread "$one_thread" \
 			--arg files "build/vm/$name" \
-			'{$scenario, $variant, $status, $files, lines: .}' \
+			'{$scenario, $variant, $status, $one_thread, $files, lines: .}' \
 			>"$dir/guest-$scenario-$variant.json"
 }
 

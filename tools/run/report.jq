@@ -2,7 +2,7 @@
 #
 #   jq -n -f report.jq --slurpfile facts FACTS guests...
 #
-# Each input is {scenario, variant, status, files, lines}: see run.sh.  Counts
+# Each input is {scenario, variant, status, one_thread, files, lines}: see run.sh.  Counts
 # of the raw device and of ext4 are added up; what they are of stays in "parts".
 
 def add_arrays: transpose | map(add);
@@ -46,6 +46,7 @@ def mode($name; $variant; $guests):
 		errors: ([$reads[] | (.label | split(" ")[1]) as $part | .errors[] | "\($part): \(.)"]
 			+ (if $missing == [] then [] else ["no result for \($missing | join(", "))"] end)
 			+ (if $guest.status > 1 then [$guest.status | status_text] else [] end)),
+		one_thread: $guest.one_thread,
 		files: $guest.files,
 		parts: ($reads | map({ key: (.label | split(" ")[1]), value: del(.label) })
 			| from_entries)

@@ -24,7 +24,8 @@
 #   --name NAME           files go to build/vm/NAME/; default guest
 #   --log FILE            output of the command; default build/vm/NAME/log
 #   --out FILE            what the command writes to /dev/virtio-ports/cprov.out
-#   --console FILE        kernel log; default build/vm/NAME/console
+#   --console FILE        kernel log; default build/vm/NAME/console. FILE.one-thread is
+#                         there if the guest was lost, and run again on one thread
 #   --result FILE         the final record; default build/vm/NAME/result
 #   --timeout SECONDS     default 120; a debug kernel gets four times as long, as it
 #                         does of CPROV_BOOT_TIMEOUT (180), until its first program
@@ -92,7 +93,7 @@ take_name()
 		die "a guest of the name $name is running" "$dir/pid" "end it, or use another --name"
 	: "${logfile:=$dir/log}" "${console:=$dir/console}" "${result:=$dir/result}"
 	qemu_log=$dir/qemu
-	rm -f "$logfile" "$console" "$console.stopped" "$result" "$qemu_log"
+	rm -f "$logfile" "$console" "$console".{stopped,one-thread} "$result" "$qemu_log"
 }
 
 # vmlinux.boot has a PVH entry point: nothing is decompressed.
@@ -412,6 +413,7 @@ main()
 		else
 			log "guest $name was lost to a race in the emulator: again, on one thread, where there is none"
 			qemu=("${qemu[@]/#tcg,thread=multi/tcg,thread=single}")
+			: >"$console.one-thread"
 		fi
 		rm -f "$result"
 		run
