@@ -133,6 +133,7 @@ static struct {
 	struct t_dev stack[NR_LAYERS]; /* that of BARE is not used */
 	struct t_ring ring;
 	int direct[NR_LAYERS], cached;
+	const char *affinity; /* as it was set last; NULL: by somebody else */
 } m = { .reads = 16, .repeats = 3 };
 
 static alignas(4096) char buf[BATCH * T_WAY_BYTES];
@@ -353,16 +354,13 @@ static void set_affinity_of(const struct t_dev *dev, const char *value)
 /* It freezes the queue, which takes its time, so only if it changes. */
 static void set_affinity(const char *value)
 {
-	static char last[64], now[64];
-
-	snprintf(now, sizeof(now), "%s:%s", m.dev.name, value);
-	if (!strcmp(now, last))
+	if (m.affinity && !strcmp(m.affinity, value))
 		return;
 	set_affinity_of(&m.dev, value);
 	/* dm-crypt has no requests of its own. */
 	if (m.stack[LOOP].name[0])
 		set_affinity_of(&m.stack[LOOP], value);
-	memcpy(last, now, sizeof(last));
+	m.affinity = value;
 }
 
 static void count_events(const struct submitter *sub, const struct mode *mode,
@@ -536,6 +534,7 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 	t_queue_set(&m.dev, "scheduler", "none");
 	/* Comes back at the end, however often it is set until then. */
 	t_queue_set(&m.dev, "rq_affinity", "0");
+	m.affinity = NULL;
 	open_stack(ring, queues);
 	m.direct[BARE] =
 		open_direct(&m.dev, t_way_writable(queues) ? O_RDWR : O_RDONLY);
