@@ -85,16 +85,6 @@ static struct t_shot async_shot(unsigned int cls, int home, int submit_cpu)
 	};
 }
 
-/* Where the worker was that issued the request; -1: nowhere. */
-static int worker_cpu(const FIXTURE_DATA(async) * self,
-		      const struct t_shot *shot)
-{
-	const struct t_event *event = t_find(&self->trace, "cprov_complete",
-					     "flow_id", shot->hint.flow_id);
-
-	return event ? t_field(event, "submit_cpu", -1) : -1;
-}
-
 /* How often it was asked where to wake a worker. */
 static size_t nr_asked(const FIXTURE_DATA(async) * self)
 {
@@ -108,7 +98,8 @@ static unsigned int nr_here(const FIXTURE_DATA(async) * self,
 	unsigned int here = 0;
 
 	for (size_t i = 0; i < nr; i++)
-		here += worker_cpu(self, &shots[i]) == shots[i].submit_cpu;
+		here += t_issued_on(&self->trace, &shots[i]) ==
+			shots[i].submit_cpu;
 	return here;
 }
 

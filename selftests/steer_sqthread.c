@@ -80,14 +80,12 @@ static size_t nr_at_home(const FIXTURE_DATA(sqthread) * self)
 	return nr;
 }
 
-/* Where it was issued; -1: nowhere. */
-static int issued_on(const FIXTURE_DATA(sqthread) * self,
-		     const struct t_shot *shot)
+/* What a worker was made to issue without asking the policy. */
+static void expect_unasked(struct __test_metadata *_metadata,
+			   const FIXTURE_DATA(sqthread) * self)
 {
-	const struct t_event *event = t_find(&self->trace, "cprov_complete",
-					     "flow_id", shot->hint.flow_id);
-
-	return event ? t_field(event, "submit_cpu", -1) : -1;
+	EXPECT_EQ(1, nr_handed_over(self));
+	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
 }
 
 /* Reads and writes, of both classes that wait, and whoever consumes them. */
@@ -108,7 +106,7 @@ T_TEST_F(sqthread, by_itself)
 	EXPECT_EQ(SHOTS, nr_at_home(self));
 	for (int i = 0; i < SHOTS; i++) {
 		EXPECT_EQ(4096, shots[i].res);
-		EXPECT_EQ(self->home, issued_on(self, &shots[i]));
+		EXPECT_EQ(self->home, t_issued_on(&self->trace, &shots[i]));
 		EXPECT_EQ(self->home, shots[i].done_cpu);
 	}
 }
@@ -174,8 +172,7 @@ T_TEST_F(sqthread, handed_over_if_it_is_not_to_wait)
 	t_trace_start(&self->trace);
 	ASSERT_EQ(BYTES, read_async(self, self->fd, BYTES, RWF_NOWAIT));
 	T_OK(t_trace_load(&self->trace));
-	EXPECT_EQ(1, nr_handed_over(self));
-	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+	expect_unasked(_metadata, self);
 }
 
 /* Nobody waits for it alone, or so the administrator says. */
@@ -207,8 +204,7 @@ T_TEST_F(sqthread, handed_over_if_cached)
 		t_trace_start(&self->trace);
 		ASSERT_EQ(4096, read_async(self, fd, 4096, 0));
 		T_OK(t_trace_load(&self->trace));
-		EXPECT_EQ(1, nr_handed_over(self));
-		EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+		expect_unasked(_metadata, self);
 	}
 	close(fd);
 }
@@ -219,8 +215,7 @@ T_TEST_F(sqthread, handed_over_without_a_file)
 	t_trace_start(&self->trace);
 	ASSERT_EQ(-EBADF, read_async(self, 9999, 4096, 0));
 	T_OK(t_trace_load(&self->trace));
-	EXPECT_EQ(1, nr_handed_over(self));
-	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+	expect_unasked(_metadata, self);
 }
 
 /* A worker waits for the device itself, and is home. */
@@ -240,8 +235,7 @@ T_TEST_F(sqthread, handed_over_if_it_is_an_fsync)
 	sqe->flags = IOSQE_ASYNC;
 	ASSERT_EQ(0, t_submit_res(&self->ring));
 	T_OK(t_trace_load(&self->trace));
-	EXPECT_EQ(1, nr_handed_over(self));
-	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+	expect_unasked(_metadata, self);
 }
 
 /* A read without a hint of its own. */
@@ -256,8 +250,7 @@ static void read_plain(struct __test_metadata *_metadata,
 	sqe->flags = IOSQE_ASYNC;
 	ASSERT_EQ(4096, t_submit_res(&self->ring));
 	T_OK(t_trace_load(&self->trace));
-	EXPECT_EQ(1, nr_handed_over(self));
-	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+	expect_unasked(_metadata, self);
 }
 
 T_TEST_F(sqthread, handed_over_without_a_hint)

@@ -405,6 +405,8 @@ struct t_shot {
  */
 const char *t_shoot(struct t_ring *ring, int fd, struct t_trace *trace,
 		    struct t_shot *shots, size_t nr);
+/* Where the request of one of these was issued, whoever did; -1: nowhere. */
+int t_issued_on(const struct t_trace *trace, const struct t_shot *shot);
 
 /*
  * What the rules say of a decision taken on @cpu, for a request in its window. To

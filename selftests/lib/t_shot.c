@@ -217,3 +217,11 @@ void t_counters_reset(void)
 {
 	t_write(COUNTERS "/reset", "1");
 }
+
+int t_issued_on(const struct t_trace *trace, const struct t_shot *shot)
+{
+	const struct t_event *event =
+		t_find(trace, "cprov_complete", "flow_id", shot->hint.flow_id);
+
+	return event ? t_field(event, "submit_cpu", -1) : -1;
+}
