@@ -279,8 +279,8 @@ static void cprov_test_layout(struct kunit *test)
 	/* Every bit of the token belongs to one field. */
 	KUNIT_EXPECT_EQ(test, CPROV_TOKEN_FLOW ^ CPROV_TOKEN_TARGET ^
 			CPROV_TOKEN_NODE ^ CPROV_TOKEN_CLASS ^
-			CPROV_TOKEN_FLAGS ^ CPROV_TOKEN_RECEIPT ^
-			CPROV_TOKEN_BUDGET, U64_MAX);
+			CPROV_TOKEN_FLAGS ^ CPROV_TOKEN_RELAY ^
+			CPROV_TOKEN_RECEIPT ^ CPROV_TOKEN_BUDGET, U64_MAX);
 	/* What may be asked for fits. */
 	KUNIT_EXPECT_LE(test, IO_LOCALITY_FLAGS_ALL,
 			FIELD_MAX(CPROV_TOKEN_FLAGS));
