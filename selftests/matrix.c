@@ -19,8 +19,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/nvme_ioctl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -40,6 +42,11 @@
 	"block:block_rq_complete io_uring:io_uring_complete " \
 	"sched:sched_wakeup"
 #define DEFER (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER)
+/* What passthrough needs. */
+#define BIG (IORING_SETUP_SQE128 | IORING_SETUP_CQE32)
+#define NVME_READ 2
+/* At most so much is read ahead. */
+#define AHEAD_KIB "16"
 
 static const struct ring_kind {
 	const char *name;
@@ -50,6 +57,10 @@ static const struct ring_kind {
 	{ "defer", DEFER },
 	{ "sqpoll", IORING_SETUP_SQPOLL },
 	{ "iopoll", IORING_SETUP_IOPOLL },
+	{ "default", BIG },
+	{ "coop", BIG | IORING_SETUP_COOP_TASKRUN },
+	{ "defer", BIG | DEFER },
+	{ "sqpoll", BIG | IORING_SETUP_SQPOLL },
 };
 
 static const char *const queue_names[] = {
@@ -60,13 +71,14 @@ static const char *const queue_names[] = {
 };
 
 /* What is submitted to: the device, or what is stacked on it. */
-enum layer { BARE, LOOP, CRYPT, NR_LAYERS };
+enum layer { BARE, LOOP, CRYPT, RAID1, NR_LAYERS };
 
 static const struct submitter {
 	const char *name;
 	unsigned int op, sqe_flags;
 	unsigned int batch; /* requests in flight together */
 	bool cached; /* through the page cache */
+	bool ahead; /* and in order, so that more is read than is asked for */
 	bool moves; /* to another CPU with the request in flight */
 	bool all_classes;
 	enum layer layer;
@@ -84,9 +96,12 @@ static const struct submitter {
 	{ .name = "vectored", .op = IORING_OP_READV },
 	{ .name = "write", .op = IORING_OP_WRITE },
 	{ .name = "cached", .op = IORING_OP_READ, .cached = true },
+	{ .name = "readahead", .op = IORING_OP_READ, .ahead = true },
+	{ .name = "passthru", .op = IORING_OP_URING_CMD },
 	{ .name = "migrated", .op = IORING_OP_READ, .moves = true },
 	{ .name = "loop", .op = IORING_OP_READ, .layer = LOOP },
 	{ .name = "crypt", .op = IORING_OP_READ, .layer = CRYPT },
+	{ .name = "raid1", .op = IORING_OP_READ, .layer = RAID1 },
 };
 
 /*
@@ -125,14 +140,15 @@ static struct {
 	unsigned int reads, repeats;
 	const char *only;
 	FILE *out;
-	bool transfers, between_markers;
+	bool transfers, between_markers, nvme;
 	int cpus[T_MAX_CPUS], nr, sq_cpu;
 	bool share_cache[T_MAX_CPUS][T_MAX_CPUS];
 	struct t_trace trace;
 	struct t_dev dev;
 	struct t_dev stack[NR_LAYERS]; /* that of BARE is not used */
 	struct t_ring ring;
-	int direct[NR_LAYERS], cached;
+	int direct[NR_LAYERS], cached, ahead, generic;
+	int nsid, block_bytes; /* of generic: the drive's character device */
 	const char *affinity; /* as it was set last; NULL: by somebody else */
 } m = { .reads = 16, .repeats = 3 };
 
@@ -216,11 +232,31 @@ static void tracing(bool on)
 	t_write(t_text("%s/tracing_on", m.trace.dir), on ? "1" : "0");
 }
 
+static void tally(struct run *run)
+{
+	for (size_t i = 0; i < m.trace.nr; i++) {
+		const struct t_event *event = &m.trace.events[i];
+
+		if (!strcmp(event->name, "sched_wakeup")) {
+			run->wakeups++;
+		} else if (!strcmp(event->name, "block_rq_complete")) {
+			run->done++;
+			run->per_cpu[event->cpu]++;
+		}
+	}
+}
+
+static void compare(struct run *run, int done, int cqe)
+{
+	run->remote += done != cqe;
+	run->far += !m.share_cache[done][cqe];
+}
+
 /*
  * Where each request completed and where its CQE was made, by its number. One that
  * was done before its submitter had moved has nothing to say on moving.
  */
-static void look_up(struct run *run, unsigned int first, bool moves)
+static void match_numbers(struct run *run, unsigned int first, bool moves)
 {
 	static int done[4096], cqe[4096];
 
@@ -228,13 +264,10 @@ static void look_up(struct run *run, unsigned int first, bool moves)
 		done[i] = -1;
 		cqe[i] = -1;
 	}
-	must(t_trace_load(&m.trace));
 	for (size_t i = 0; i < m.trace.nr; i++) {
 		const struct t_event *event = &m.trace.events[i];
 
-		if (!strcmp(event->name, "sched_wakeup")) {
-			run->wakeups++;
-		} else if (!strcmp(event->name, "block_rq_complete")) {
+		if (!strcmp(event->name, "block_rq_complete")) {
 			long long off = t_field(event, "sector", 0) * 512;
 
 			for (unsigned int nr = 0; nr < run->reads; nr++)
@@ -243,8 +276,6 @@ static void look_up(struct run *run, unsigned int first, bool moves)
 					done[nr] = event->cpu;
 					break;
 				}
-			run->done++;
-			run->per_cpu[event->cpu]++;
 		} else if (!strcmp(event->name, "io_uring_complete")) {
 			unsigned int nr =
 				t_field(event, "user_data", 0) - first;
@@ -257,18 +288,78 @@ static void look_up(struct run *run, unsigned int first, bool moves)
 		if (done[i] < 0 || cqe[i] < 0)
 			die(t_text("request %u of %u left no trace", i,
 				   run->reads));
-		if (moves && cqe[i] != m.cpus[(i / m.reads + 1) % m.nr]) {
+		if (moves && cqe[i] != m.cpus[(i / m.reads + 1) % m.nr])
 			run->early++;
-			continue;
-		}
-		run->remote += done[i] != cqe[i];
-		run->far += !m.share_cache[done[i]][cqe[i]];
+		else
+			compare(run, done[i], cqe[i]);
 	}
 	if (run->early > run->reads / 2)
 		die("the drive is too fast for a submitter that moves");
 }
 
+/*
+ * Of what has no sector, or not its own: one read at a time, each request of the
+ * device is for the CQE that comes next, or was read ahead for one of the same CPU.
+ * What comes before a CPU's first CQE may have been read ahead for the CPU before.
+ */
+static void match_order(const struct submitter *sub, struct run *run,
+			unsigned int first)
+{
+	unsigned int nr = 0;
+	int done[64];
+
+	for (size_t i = 0; i < m.trace.nr; i++) {
+		const struct t_event *event = &m.trace.events[i];
+
+		if (!strcmp(event->name, "block_rq_complete")) {
+			if (nr == T_ARRAY_SIZE(done))
+				die("too many requests for a read");
+			done[nr++] = event->cpu;
+		} else if (!strcmp(event->name, "io_uring_complete")) {
+			unsigned int at =
+				t_field(event, "user_data", 0) - first;
+
+			if (sub->ahead && at % m.reads == 0) {
+				run->early += nr;
+				nr = 0;
+			}
+			while (nr)
+				compare(run, done[--nr], event->cpu);
+		}
+	}
+	run->early += nr;
+}
+
+static void look_up(const struct submitter *sub, struct run *run,
+		    unsigned int first)
+{
+	must(t_trace_load(&m.trace));
+	tally(run);
+	if (sub->ahead || sub->op == IORING_OP_URING_CMD)
+		match_order(sub, run, first);
+	else
+		match_numbers(run, first, sub->moves);
+}
+
 /* ---- one run ---- */
+
+static void prep_passthrough(struct io_uring_sqe *sqe, void *at,
+			     unsigned int nr)
+{
+	struct nvme_uring_cmd cmd = {
+		.opcode = NVME_READ,
+		.nsid = m.nsid,
+		.addr = (uintptr_t)at,
+		.data_len = T_WAY_BYTES,
+		.cdw10 = t_way_off(nr) / m.block_bytes,
+		.cdw12 = T_WAY_BYTES / m.block_bytes - 1,
+	};
+
+	sqe->opcode = IORING_OP_URING_CMD;
+	sqe->fd = m.generic;
+	sqe->cmd_op = NVME_URING_CMD_IO;
+	memcpy(sqe->cmd, &cmd, sizeof(cmd));
+}
 
 static struct io_uring_sqe *prepare(const struct submitter *sub,
 				    unsigned int place, unsigned int nr,
@@ -276,12 +367,21 @@ static struct io_uring_sqe *prepare(const struct submitter *sub,
 {
 	struct io_uring_sqe *sqe = t_sqe(&m.ring);
 	char *at = buf + place * T_WAY_BYTES;
-	bool vectored = sub->op == IORING_OP_READV;
 
-	iov[place] = (struct iovec){ at, T_WAY_BYTES };
-	t_prep_rw(sqe, sub->op, sub->cached ? m.cached : m.direct[sub->layer],
-		  vectored ? (void *)&iov[place] : at,
-		  vectored ? 1 : T_WAY_BYTES, t_way_off(nr));
+	if (sub->op == IORING_OP_URING_CMD) {
+		prep_passthrough(sqe, at, nr);
+	} else if (sub->op == IORING_OP_READV) {
+		iov[place] = (struct iovec){ at, T_WAY_BYTES };
+		t_prep_rw(sqe, sub->op, m.direct[BARE], &iov[place], 1,
+			  t_way_off(nr));
+	} else if (sub->ahead) {
+		t_prep_rw(sqe, sub->op, m.ahead, at, T_WAY_BYTES,
+			  t_way_off(nr) / 2);
+	} else {
+		t_prep_rw(sqe, sub->op,
+			  sub->cached ? m.cached : m.direct[sub->layer], at,
+			  T_WAY_BYTES, t_way_off(nr));
+	}
 	sqe->flags = sub->sqe_flags;
 	if (sqe->flags & IOSQE_FIXED_FILE)
 		sqe->fd = 0;
@@ -291,14 +391,15 @@ static struct io_uring_sqe *prepare(const struct submitter *sub,
 	return sqe;
 }
 
-static void finish(unsigned int nr)
+static void finish(const struct submitter *sub, unsigned int nr)
 {
+	const int res = sub->op == IORING_OP_URING_CMD ? 0 : T_WAY_BYTES;
 	struct io_uring_cqe cqe;
 
 	while (nr) {
 		must_do(t_submit(&m.ring, nr), "waiting");
 		for (; nr && t_cqe(&m.ring, &cqe); nr--) {
-			if (cqe.res != T_WAY_BYTES)
+			if (cqe.res != res)
 				die(t_text("a request ended with %d", cqe.res));
 			if (m.between_markers)
 				coherence_unit(REGION);
@@ -320,12 +421,12 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 		unsigned int nr = left < batch ? left : batch;
 
 		for (unsigned int i = 0; i < nr; i++) {
-			prepare(sub, i, (*next)++,
+			struct io_uring_sqe *sqe = prepare(
+				sub, i, (*next)++,
 				sub->moves && mode->cls >= 0 ? &hint : NULL);
+
 			if (i == nr - 1)
-				m.ring.sqes[(*m.ring.sq_tail + i) &
-					    m.ring.sq_mask]
-					.flags &= ~IOSQE_IO_LINK;
+				sqe->flags &= ~IOSQE_IO_LINK;
 		}
 		if (sub->moves) {
 			/* A home counts only if the task may go there. */
@@ -339,7 +440,7 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 		} else {
 			must_do(t_submit(&m.ring, 0), "submitting");
 		}
-		finish(nr);
+		finish(sub, nr);
 		left -= nr;
 	}
 }
@@ -363,6 +464,13 @@ static void set_affinity(const char *value)
 	m.affinity = value;
 }
 
+/* What was read ahead may still be on its way, and is not for the next CPU's reads. */
+static void settle(const struct submitter *sub)
+{
+	while (sub->ahead && t_inflight(&m.dev) > 0)
+		usleep(1000);
+}
+
 static void count_events(const struct submitter *sub, const struct mode *mode,
 			 int from, int to, unsigned int *next, struct run *run)
 {
@@ -371,6 +479,7 @@ static void count_events(const struct submitter *sub, const struct mode *mode,
 	go(sub, mode, from, to, next, m.reads);
 	count(&run->counts, sub->layer, 1);
 	tracing(false);
+	settle(sub);
 }
 
 static void count_transfers(const struct submitter *sub,
@@ -384,6 +493,7 @@ static void count_transfers(const struct submitter *sub,
 	go(sub, mode, from, to, next, m.reads);
 	coherence_end(REGION);
 	m.between_markers = false;
+	settle(sub);
 }
 
 static void measure(const struct submitter *sub, const struct mode *mode,
@@ -397,7 +507,7 @@ static void measure(const struct submitter *sub, const struct mode *mode,
 	if (mode->cls >= 0)
 		must_do(t_enable(&m.ring, &hint, NULL, 0), "opting in");
 	/* What is in the page cache needs no device. */
-	if (sub->cached)
+	if (sub->cached || sub->ahead)
 		posix_fadvise(m.cached, 0, 0, POSIX_FADV_DONTNEED);
 
 	first = t_way_next();
@@ -425,7 +535,7 @@ static void measure(const struct submitter *sub, const struct mode *mode,
 	while (t_way_next() < next)
 		;
 	if (!m.transfers)
-		look_up(run, first, sub->moves);
+		look_up(sub, run, first);
 	if (mode->cls >= 0)
 		must_do(t_disable(&m.ring), "opting out");
 }
@@ -466,6 +576,10 @@ static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
 {
 	if (m.only && strcmp(m.only, sub->name))
 		return false;
+	if ((sub->op == IORING_OP_URING_CMD) != ((ring->flags & BIG) == BIG))
+		return false;
+	if (sub->op == IORING_OP_URING_CMD && (queues != T_DRIVE || !m.nvme))
+		return false;
 	/* Only null_blk has queues that can be polled here. */
 	if (ring->flags & IORING_SETUP_IOPOLL)
 		return !strcmp(sub->name, "direct") && queues != T_DRIVE;
@@ -476,7 +590,8 @@ static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
 	 * where it is, whoever moves.
 	 */
 	if (sub->moves)
-		return queues == T_DRIVE && ring->flags != IORING_SETUP_SQPOLL;
+		return queues == T_DRIVE &&
+		       !(ring->flags & IORING_SETUP_SQPOLL);
 	return true;
 }
 
@@ -511,6 +626,17 @@ static bool has_layer(const struct ring_kind *ring, enum t_queues queues,
 	return false;
 }
 
+/* md wants a device of its own, which a part of dm's is. */
+static void open_raid1(void)
+{
+	struct t_dev part;
+
+	must(t_dm(&part, m.dev.bytes / 512, "linear",
+		  t_text("%s 0", m.dev.path)));
+	must(t_md(&m.stack[RAID1], 1, &part, 1));
+	m.direct[RAID1] = open_direct(&m.stack[RAID1], O_RDONLY);
+}
+
 static void open_stack(const struct ring_kind *ring, enum t_queues queues)
 {
 	memset(m.stack, 0, sizeof(m.stack));
@@ -522,6 +648,47 @@ static void open_stack(const struct ring_kind *ring, enum t_queues queues)
 		must(t_dm_crypt(&m.stack[CRYPT], &m.dev, ""));
 		m.direct[CRYPT] = open_direct(&m.stack[CRYPT], O_RDONLY);
 	}
+	if (has_layer(ring, queues, RAID1))
+		open_raid1();
+}
+
+static void open_cached(void)
+{
+	/* A file has what is so when it is opened. */
+	must_do(t_queue_set(&m.dev, "read_ahead_kb", AHEAD_KIB),
+		"read_ahead_kb");
+	m.cached = open(m.dev.path, O_RDONLY | O_CLOEXEC);
+	m.ahead = open(m.dev.path, O_RDONLY | O_CLOEXEC);
+	if (m.cached < 0 || m.ahead < 0)
+		die("cannot open the device");
+	/* A page at a time, so that a read is a request. */
+	posix_fadvise(m.cached, 0, 0, POSIX_FADV_RANDOM);
+}
+
+static void open_generic(void)
+{
+	m.generic =
+		open(t_text("/dev/ng%s", m.dev.name + 4), O_RDONLY | O_CLOEXEC);
+	m.nsid = ioctl(m.generic, NVME_IOCTL_ID);
+	m.block_bytes = t_read_num(
+		512, "/sys/block/%s/queue/logical_block_size", m.dev.name);
+	if (m.nsid <= 0)
+		die("the drive has no generic character device");
+}
+
+static void open_ring(const struct ring_kind *ring)
+{
+	struct io_uring_params params = { .flags = ring->flags };
+
+	m.sq_cpu = -1;
+	if (ring->flags & IORING_SETUP_SQPOLL) {
+		/* Not the last, where a single interrupt of a drive is. */
+		m.sq_cpu = m.cpus[m.nr > 2];
+		params.flags |= IORING_SETUP_SQ_AFF;
+		params.sq_thread_cpu = m.sq_cpu;
+		params.sq_thread_idle = 60000;
+	}
+	must_do(t_ring_init_params(&m.ring, BATCH, &params), "ring");
 }
 
 static void open_all(const struct ring_kind *ring, enum t_queues queues)
@@ -538,20 +705,11 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 	open_stack(ring, queues);
 	m.direct[BARE] =
 		open_direct(&m.dev, t_way_writable(queues) ? O_RDWR : O_RDONLY);
-	m.cached = open(m.dev.path, O_RDONLY | O_CLOEXEC);
-	if (m.cached < 0)
-		die("cannot open the device");
-	/* A page at a time, so that a read is a request. */
-	posix_fadvise(m.cached, 0, 0, POSIX_FADV_RANDOM);
-	m.sq_cpu = -1;
-	if (ring->flags & IORING_SETUP_SQPOLL) {
-		/* Not the last, where a single interrupt of a drive is. */
-		m.sq_cpu = m.cpus[m.nr > 2];
-		must_do(t_ring_init_sqpoll(&m.ring, BATCH, m.sq_cpu, 0),
-			"ring");
-	} else {
-		must_do(t_ring_init(&m.ring, BATCH, ring->flags), "ring");
-	}
+	open_cached();
+	m.generic = -1;
+	if (ring->flags & IORING_SETUP_SQE128)
+		open_generic();
+	open_ring(ring);
 	must_do(t_register(&m.ring, IORING_REGISTER_BUFFERS, &all, 1),
 		"registering");
 	must_do(t_register(&m.ring, IORING_REGISTER_FILES, &m.direct[BARE], 1),
@@ -568,6 +726,9 @@ static void close_all(void)
 		if (layer == BARE || m.stack[layer].name[0])
 			close(m.direct[layer]);
 	close(m.cached);
+	close(m.ahead);
+	if (m.generic >= 0)
+		close(m.generic);
 }
 
 /*
@@ -579,7 +740,7 @@ static void make_worker(const struct submitter *sub)
 	must_do(t_unpin(), "running anywhere");
 	prepare(sub, 0, t_way_next(), NULL)->flags |= IOSQE_ASYNC;
 	must_do(t_submit(&m.ring, 0), "submitting");
-	finish(1);
+	finish(sub, 1);
 }
 
 /* Whose wakeups count: those of the program's tasks, and of a layer's workers. */
@@ -681,6 +842,8 @@ int main(int argc, char **argv)
 	m.nr = t_cpus(m.cpus);
 	if (m.nr > MAX_CPUS)
 		m.nr = MAX_CPUS;
+	must(t_way_dev(&m.dev, T_DRIVE));
+	m.nvme = !strncmp(m.dev.name, "nvme", 4);
 	/* Each run empties the trace, for which the kernel waits and waits. */
 	t_set("/sys/kernel/rcu_expedited", "1");
 	for (int a = 0; a < m.nr; a++)

@@ -21,6 +21,7 @@ def transfers: way as $way | [$transfers[] | select(way == $way)]
 def sums: {
 	repeats: length,
 	reads: (map(.reads) | add),
+	requests: (map(.requests) | add),
 	early: (map(.early) | add),
 	remote: (map(.remote) | add),
 	far: (map(.far) | add),
@@ -30,9 +31,11 @@ def sums: {
 	switches: (map(.switches) | spread),
 	transfers: (first | transfers),
 	completions_per_cpu: (map(.per_cpu) | transpose | map(add)),
-	errors: ([(.[] | select(.requests != .reads) | "\(.requests) requests for \(.reads) reads"),
+	errors: ([(.[] | select(if .submitter == "readahead" then .requests < .reads / 8 or .requests > .reads / 2
+				else .requests != .reads end)
+			| "\(.requests) requests for \(.reads) reads"),
 		(first | select($transfers != [] and transfers == null) | "no transfers were counted")] | unique)
-} | .remote_ratio = .remote / (.reads - .early);
+} | .remote_ratio = .remote / ([.requests - .early, 1] | max);
 
 {
 	name: $name,

@@ -10,7 +10,7 @@
 # host has many ticks to a read, and each may have the scheduler kick an idle CPU. So
 # it is with transfers per read, where they were counted: more in every repeat, and by
 # the medians by more than 2 and 15 %, which is what the guest's ticks come to; of
-# cached reads by more than the lines of a page, which are copied from wherever the
+# reads of the page cache by more than the lines of a page, which are copied from wherever the
 # instrument last saw them.
 
 include "reasons";
@@ -35,13 +35,13 @@ def losses_of:
 		 | select(more(.hinted[$key]; $stock; $reads))
 		 | loss($key; .hinted[$key].median; $stock.median)),
 		(select(.hinted.transfers) | least("transfers") as $stock
-		 | select(more_transfers(.hinted.transfers; $stock; if .submitter == "cached" then 64 else 2 end))
+		 | select(more_transfers(.hinted.transfers; $stock; if .submitter | IN("cached", "readahead") then 64 else 2 end))
 		 | loss("transfers"; .hinted.transfers.median; $stock.median))
 	];
 
 # What is lost for a known reason, but more than is known, has none.
 def bounded($cell): . as $loss
-	| (if .metric | IN("remote", "far") then $cell.hinted.reads else .stock end) as $whole
+	| (if .metric | IN("remote", "far") then $cell.hinted | .requests - .early else .stock end) as $whole
 	| [$losses[0][] | select($loss.hinted <= (.most | tonumber) * $whole) | del(.most)];
 
 .cells |= map(. as $cell | .losses = (losses_of | map(.reason = reason_for(bounded($cell); $cell + .))))
