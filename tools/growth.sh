@@ -129,9 +129,9 @@ doctored()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq --arg curve "$1" --arg more "$2" --slurpfile report "$dir/report.json" '
-		($report[0].curves[] | select(.name == $curve) | .points) as $points
+		($report[0].curves[] | select(.name == $curve)) as {$points, $tolerance}
 		| ([$points[:-1][].difference] | min) as $least
-		| ($report[0].tolerance | [.instructions, $least * .percent / 100] | max) as $may_rise
+		| ($tolerance | [.instructions, $least * .percent / 100] | max) as $may_rise
 		| if $more == "gone" then .regions |= map(select(.curve != $curve))
 		  else (.regions[] | select(.curve == $curve and .mode == "hinted" and .at == $points[-1].at)) |=
 			(.instructions = $points[-1].unhinted + $least + $may_rise + ($more | tonumber)

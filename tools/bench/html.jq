@@ -122,9 +122,9 @@ def mode_order: . as $mode | ["stock", "patched", "module", "bystander", "bystan
      "<p>Instructions per read as one thing grows; the points are at equal distances, the axis is not to scale. "
      + "Lines are of the unit at the lower quartile, which is what is judged, as an interrupt of the timer only ever makes a unit longer; "
      + "beside each point what all its units were, from the shortest to the longest, with their median in black. An arrow leads to one beyond the top. "
-     + "The difference may rise by \($g.tolerance.instructions) instructions or \($g.tolerance.percent) %, whichever is more. Documentation/growth.rst.</p>",
+     + "By how much the difference may rise is said with each. Documentation/growth.rst.</p>",
      ($g.curves[] | select(.points | length > 1)
-      | "<figure><figcaption><b>\(.name | esc) on \(.device | esc)</b><br>\($g.kernel | esc), \($g.compiler | esc); CPUs: \([.points[].cpus] | unique | join(", ")); tcg, one thread, icount \($g.accelerator.icount | esc); \($g.command | esc), \($g.date | esc), commit \($g.commit | esc)</figcaption>",
+      | "<figure><figcaption><b>\(.name | esc) on \(.device | esc)</b><br>\($g.kernel | esc), \($g.compiler | esc); CPUs: \([.points[].cpus] | unique | join(", ")); tcg, one thread, icount \($g.accelerator.icount | esc); \($g.command | esc), \($g.date | esc), commit \($g.commit | esc); may rise by \(.tolerance.instructions) instructions or \(.tolerance.percent) %, whichever is more</figcaption>",
         (.of as $of | .points | lines($of; "instructions per read, lower quartile")), "</figure>")),
   (select(.accelerator) | "<h2>Line transfers and interrupts between CPUs</h2>",
    "<p>Behind each bar of transfers its instructions per read: of all CPUs, so also of one that spins while it waits, as an SQ thread or who polls does. "

@@ -56,6 +56,12 @@ expect tie '' 'transfers("unhinted") = (40 | around)'
 expect 'lose, It is known' '' 'transfers("hinted") = (152 | around)'
 expect lose 'small chase, hinted, by transfers: 153, stock 100 (default, rq_affinity 1)' \
 	'transfers("hinted") = (153 | around)'
+# The same, where it is known how much more.
+losses=${losses/1.5/+20}
+expect 'lose, It is known' '' 'transfers("hinted") = (122 | around)'
+expect lose 'small chase, hinted, by transfers: 123, stock 100 (default, rq_affinity 1)' \
+	'transfers("hinted") = (123 | around)'
+losses=${losses/+20/1.5}
 # What is known is of that topology, and of that peer.
 expect lose 'other chase, hinted, by transfers: 140, stock 100 (default, rq_affinity 1)' \
 	'transfers("hinted") = (140 | around) | .[].topology = "other"'

@@ -22,11 +22,13 @@ def verdict($ours; $best; $by):
 # What hints make worse than the same kernel is without them, they have not won.
 def helped($ours; $unhinted; $by):
   if . == "win" and $unhinted and verdict($ours; $unhinted; $by) == "lose" then "tie" else . end;
-# The list knows peers by their ring, and how many times as much as they have is known.
+# How much of a loss is known: so many times as much as the best has, or so much more.
+def known($best): .times | if startswith("+") then $best + (ltrimstr("+") | tonumber) else $best * tonumber end;
+# The list knows peers by their ring.
 def why:
   if .verdict != "lose" then . else
     . as $row
-    | .why = reason_for([$losses[] | select($row.ours <= $row.best * (.times | tonumber) + ($row.by | slack_of)) | del(.times)];
+    | .why = reason_for([$losses[] | select($row.ours <= known($row.best) + ($row.by | slack_of)) | del(.times)];
         .peer |= split(",")[0])
   end;
 def best($by): min_by(value($by).median);
