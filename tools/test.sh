@@ -36,10 +36,10 @@ groups_for()
 		printf '%s\n' "${only[@]}" | grep -vxE "$elsewhere" || true
 	elif [[ $1 == "${topologies[0]}" ]]; then
 		printf '%s\n' abi perm carry steer batch way fault rule ctl
-	elif [[ $1 == few-queues ]]; then
-		printf '%s\n' steer way_submit
 	else
 		echo steer
+		# Where the drive has several queues.
+		[[ $1 != @(few-queues|queue-per-cpu|two-node) ]] || printf '%s\n' way_submit way_migrate
 		# A home CPU that is not on the home node takes two nodes.
 		[[ $1 != two-node ]] || echo rule_files
 		# Only a queue that is one CPU's goes away with it.
