@@ -10,6 +10,8 @@
   module: {modes: ["module"], instructions: 50},
   # The same, where others give hints.
   bystander: {modes: ["bystander"], instructions: 50},
+  # And use all that a ring can opt in to: more than it should be (icount.rst), but no more.
+  "bystander-all": {modes: ["bystander-all"], instructions: 100},
   # The bulk reads of a ring on which others have hints.
   beside: {modes: ["opted-in"], percent: 2},
   hinted: {modes: ["latency", "step_critical"], percent: 3},
