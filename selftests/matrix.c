@@ -40,7 +40,7 @@
 #define REGION 0
 #define EVENTS                                                \
 	"block:block_rq_complete io_uring:io_uring_complete " \
-	"sched:sched_wakeup"
+	"block:block_bio_queue sched:sched_wakeup"
 #define DEFER (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER)
 /* What passthrough needs. */
 #define BIG (IORING_SETUP_SQE128 | IORING_SETUP_CQE32)
@@ -80,7 +80,8 @@ static const struct submitter {
 	bool cached; /* through the page cache */
 	bool ahead; /* and in order, so that more is read than is asked for */
 	bool moves; /* to another CPU with the request in flight */
-	bool all_classes;
+	bool follow; /* and home with it, instead of being named */
+	bool all_classes; /* also if transfers are counted, which takes its time */
 	enum layer layer;
 } submitters[] = {
 	{ .name = "direct", .op = IORING_OP_READ, .all_classes = true },
@@ -98,7 +99,12 @@ static const struct submitter {
 	{ .name = "cached", .op = IORING_OP_READ, .cached = true },
 	{ .name = "readahead", .op = IORING_OP_READ, .ahead = true },
 	{ .name = "passthru", .op = IORING_OP_URING_CMD },
+	{ .name = "fsync", .op = IORING_OP_FSYNC },
 	{ .name = "migrated", .op = IORING_OP_READ, .moves = true },
+	{ .name = "followed",
+	  .op = IORING_OP_READ,
+	  .moves = true,
+	  .follow = true },
 	{ .name = "loop", .op = IORING_OP_READ, .layer = LOOP },
 	{ .name = "crypt", .op = IORING_OP_READ, .layer = CRYPT },
 	{ .name = "raid1", .op = IORING_OP_READ, .layer = RAID1 },
@@ -112,7 +118,7 @@ static const struct mode {
 	const char *name;
 	const char *rq_affinity;
 	int cls; /* -1: no hint */
-	bool always; /* also where not all classes are of interest */
+	bool always; /* whatever is counted */
 } modes[] = {
 	{ "stock", "2", -1, true },
 	{ "stock", "0", -1, true },
@@ -330,12 +336,39 @@ static void match_order(const struct submitter *sub, struct run *run,
 	run->early += nr;
 }
 
+/*
+ * Of a flush: next is who issued it, a worker, as that waits for it. First the queue's
+ * own request is done, and then and there that of the bio, which is not counted.
+ */
+static void match_issuer(struct run *run)
+{
+	int issuer = -1;
+
+	for (size_t i = 0; i < m.trace.nr; i++) {
+		const struct t_event *event = &m.trace.events[i];
+
+		if (!strcmp(event->name, "block_bio_queue")) {
+			issuer = event->cpu;
+		} else if (!strcmp(event->name, "block_rq_complete")) {
+			if (issuer >= 0) {
+				compare(run, event->cpu, issuer);
+			} else {
+				run->done--;
+				run->per_cpu[event->cpu]--;
+			}
+			issuer = -1;
+		}
+	}
+}
+
 static void look_up(const struct submitter *sub, struct run *run,
 		    unsigned int first)
 {
 	must(t_trace_load(&m.trace));
 	tally(run);
-	if (sub->ahead || sub->op == IORING_OP_URING_CMD)
+	if (sub->op == IORING_OP_FSYNC)
+		match_issuer(run);
+	else if (sub->ahead || sub->op == IORING_OP_URING_CMD)
 		match_order(sub, run, first);
 	else
 		match_numbers(run, first, sub->moves);
@@ -370,6 +403,9 @@ static struct io_uring_sqe *prepare(const struct submitter *sub,
 
 	if (sub->op == IORING_OP_URING_CMD) {
 		prep_passthrough(sqe, at, nr);
+	} else if (sub->op == IORING_OP_FSYNC) {
+		sqe->opcode = IORING_OP_FSYNC;
+		sqe->fd = m.direct[BARE];
 	} else if (sub->op == IORING_OP_READV) {
 		iov[place] = (struct iovec){ at, T_WAY_BYTES };
 		t_prep_rw(sqe, sub->op, m.direct[BARE], &iov[place], 1,
@@ -391,15 +427,26 @@ static struct io_uring_sqe *prepare(const struct submitter *sub,
 	return sqe;
 }
 
+/* What a CQE has to say. */
+static int good_res(const struct submitter *sub)
+{
+	switch (sub->op) {
+	case IORING_OP_URING_CMD:
+	case IORING_OP_FSYNC:
+		return 0;
+	default:
+		return T_WAY_BYTES;
+	}
+}
+
 static void finish(const struct submitter *sub, unsigned int nr)
 {
-	const int res = sub->op == IORING_OP_URING_CMD ? 0 : T_WAY_BYTES;
 	struct io_uring_cqe cqe;
 
 	while (nr) {
 		must_do(t_submit(&m.ring, nr), "waiting");
 		for (; nr && t_cqe(&m.ring, &cqe); nr--) {
-			if (cqe.res != res)
+			if (cqe.res != good_res(sub))
 				die(t_text("a request ended with %d", cqe.res));
 			if (m.between_markers)
 				coherence_unit(REGION);
@@ -416,7 +463,9 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 	cpu_set_t both;
 
 	if (sub->moves && mode->cls >= 0)
-		hint = t_hint_of(mode->cls, to, 1);
+		hint = t_hint_of(mode->cls, sub->follow ? -1 : to, 1);
+	if (sub->follow)
+		hint.flags |= IO_LOCALITY_FOLLOW_TASK;
 	while (left) {
 		unsigned int nr = left < batch ? left : batch;
 
@@ -585,6 +634,9 @@ static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
 		return !strcmp(sub->name, "direct") && queues != T_DRIVE;
 	if (sub->op == IORING_OP_WRITE && !t_way_writable(queues))
 		return false;
+	/* null_blk has no cache to be flushed. */
+	if (sub->op == IORING_OP_FSYNC)
+		return queues == T_DRIVE;
 	/*
 	 * null_blk is done before the submitter can move; an SQ thread stays
 	 * where it is, whoever moves.
@@ -714,9 +766,13 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 		"registering");
 	must_do(t_register(&m.ring, IORING_REGISTER_FILES, &m.direct[BARE], 1),
 		"registering");
-	if (!m.transfers)
+	if (!m.transfers) {
 		must(t_trace_filter(&m.trace, "block:block_rq_complete",
 				    "dev == %llu", m.dev.dev));
+		must(t_trace_filter(&m.trace, "block:block_bio_queue",
+				    "dev == %llu && nr_sector == 0",
+				    m.dev.dev));
+	}
 }
 
 static void close_all(void)
@@ -771,7 +827,8 @@ static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 			measure(sub, &modes[0], &run);
 		for (unsigned int r = 0; r < m.repeats; r++) {
 			for (size_t i = 0; i < T_ARRAY_SIZE(modes); i++) {
-				if (!modes[i].always && !sub->all_classes)
+				if (!modes[i].always && m.transfers &&
+				    !sub->all_classes)
 					continue;
 				measure(sub, &modes[i], &run);
 				print_run(sub, ring, queues, &modes[i], r,

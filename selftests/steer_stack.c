@@ -24,6 +24,7 @@ FIXTURE(stack)
 	struct t_ring ring;
 	struct t_trace trace;
 	struct t_dev top, pool, below[LEGS];
+	int sq_cpu; /* -1: the ring has no SQ thread */
 	unsigned int nr_below; /* 0: paths, that the trace tells */
 	int fd;
 };
@@ -38,6 +39,7 @@ enum end {
 FIXTURE_VARIANT(stack)
 {
 	const char *(*build)(FIXTURE_DATA(stack) * self);
+	unsigned int ring_flags;
 	enum end read, write;
 	bool writes_lose; /* below, a write has no hint */
 	bool blocks; /* io_uring leaves it to a worker to submit */
@@ -177,6 +179,14 @@ static const char *on_xfs(FIXTURE_DATA(stack) * self)
 	return fill(self->top.path);
 }
 
+#define DEFER (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER)
+/* On rings of other kinds, too; with other layers tools/matrix.sh does that. */
+#define T_VARIANTS(name, ...)                                              \
+	T_VARIANT(stack, name, __VA_ARGS__);                               \
+	T_VARIANT(stack, name##_defer, .ring_flags = DEFER, __VA_ARGS__);  \
+	T_VARIANT(stack, name##_sqpoll, .ring_flags = IORING_SETUP_SQPOLL, \
+		  __VA_ARGS__)
+
 T_VARIANT(stack, linear, .build = on_linear, .read = AT_HOME, .write = AT_HOME);
 T_VARIANT(stack, striped, .build = on_striped, .read = AT_HOME,
 	  .write = AT_HOME);
@@ -187,16 +197,15 @@ T_VARIANT(stack, crypt_same_cpu, .build = on_crypt_same_cpu, .read = AT_HOME,
 	  .write = ANYWHERE, .blocks = true);
 T_VARIANT(stack, crypt_no_worker, .build = on_crypt_no_worker, .read = AT_HOME,
 	  .write = ANYWHERE, .blocks = true);
-T_VARIANT(stack, thin, .build = on_thin, .read = AT_HOME, .write = AT_HOME,
-	  .blocks = true);
+T_VARIANTS(thin, .build = on_thin, .read = AT_HOME, .write = AT_HOME,
+	   .blocks = true);
 T_VARIANT(stack, thin_shared, .build = on_thin_shared, .read = ANYWHERE,
 	  .write = ANYWHERE, .blocks = true);
 T_VARIANT(stack, raid1, .build = on_raid1, .read = AT_HOME, .write = AT_HOME);
-T_VARIANT(stack, raid5, .build = on_raid5, .read = AT_HOME,
-	  .writes_lose = true);
+T_VARIANTS(raid5, .build = on_raid5, .read = AT_HOME, .writes_lose = true);
 T_VARIANT(stack, loop, .build = on_loop, .defers = true);
-T_VARIANT(stack, multipath, .build = on_multipath);
-T_VARIANT(stack, xfs, .build = on_xfs);
+T_VARIANTS(multipath, .build = on_multipath);
+T_VARIANTS(xfs, .build = on_xfs);
 
 FIXTURE_SETUP(stack)
 {
@@ -208,7 +217,16 @@ FIXTURE_SETUP(stack)
 	T_OK(t_trace_open(&self->trace, EVENTS));
 	T_OK(t_trace_filter(&self->trace, WORK,
 			    "function.function == iomap_dio_complete_work"));
-	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));
+	self->sq_cpu = -1;
+	if (variant->ring_flags & IORING_SETUP_SQPOLL) {
+		int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
+
+		self->sq_cpu = cpus[nr - 1];
+		ASSERT_EQ(0,
+			  t_ring_init_sqpoll(&self->ring, 4, self->sq_cpu, 0));
+	} else {
+		ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->ring_flags));
+	}
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 }
 
@@ -244,7 +262,7 @@ static void note(struct where *where, int cpu, int wanted)
 		where->far++;
 }
 
-/* From each CPU to each other one. */
+/* From each CPU to each other one, or to the SQ thread's. */
 static void shoot(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 		  bool write, struct t_shot shots[T_MAX_CPUS], size_t *nr)
 {
@@ -253,7 +271,8 @@ static void shoot(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 	*nr = 0;
 	for (int from = 0; from < nr_cpus; from++) {
 		for (int to = 0; to < nr_cpus; to++) {
-			if (from == to || *nr == T_MAX_CPUS)
+			if (from == to || *nr == T_MAX_CPUS ||
+			    (self->sq_cpu >= 0 && cpus[to] != self->sq_cpu))
 				continue;
 			memset(&shots[*nr], 0, sizeof(shots[*nr]));
 			shots[*nr].hint = t_hint();
@@ -365,7 +384,7 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 	if (variant->blocks)
 		EXPECT_LE(nr, queued);
 	if (!variant->blocks && !variant->defers && !write)
-		EXPECT_EQ(nr, sent.there);
+		EXPECT_EQ(nr, self->sq_cpu < 0 ? sent.there : sent_home.there);
 	/* Home may have been busy for a moment. */
 	if (variant->defers)
 		EXPECT_LE(nr - nr / 2, bound);

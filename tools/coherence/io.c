@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * coherence-io - reads of 4 KiB, one after the other or so many at a time, between
- * the markers of the coherence instrument
+ * coherence-io - reads of 4 KiB, or writes, one after the other or so many at a time,
+ * between the markers of the coherence instrument
  *
  * Each read is submitted to io_uring and waited for by one thread, which is its
  * consumer and stays on its CPU. What is read is not looked at: it comes from
@@ -61,6 +61,7 @@ struct options {
 	bool receipts;
 	bool batch;
 	bool urgent; /* the first of those together, whatever the others are */
+	bool write;
 	unsigned long depth;
 	unsigned long unit; /* in reads; 0: those that are in flight together */
 	unsigned long flows; /* 0: the hint is the ring's */
@@ -81,6 +82,7 @@ struct reader {
 	unsigned int slots;
 	unsigned int slot; /* of the next read, counted from the last */
 	bool urgent; /* the slot after these is for it */
+	bool write;
 	int fd;
 };
 
@@ -130,7 +132,9 @@ static void open_device(struct reader *rd, const struct options *opt)
 	size_t size = batch_of(opt) * BLOCK;
 	uint64_t bytes;
 
-	rd->fd = open(opt->device, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	rd->write = opt->write;
+	rd->fd = open(opt->device,
+		      (opt->write ? O_RDWR : O_RDONLY) | O_DIRECT | O_CLOEXEC);
 	if (rd->fd < 0)
 		die("%s: %s", opt->device, strerror(errno));
 	if (ioctl(rd->fd, BLKGETSIZE64, &bytes))
@@ -280,8 +284,9 @@ static void prepare_one(struct reader *rd, unsigned int i)
 
 	if (!sqe)
 		die("the submission queue is full: a bug of this program");
-	io_uring_prep_read(sqe, rd->fd, rd->bufs + (size_t)i * BLOCK, BLOCK,
-			   next_block(rd) * BLOCK);
+	io_uring_prep_rw(rd->write ? IORING_OP_WRITE : IORING_OP_READ, sqe,
+			 rd->fd, rd->bufs + (size_t)i * BLOCK, BLOCK,
+			 next_block(rd) * BLOCK);
 	name_hint(rd, sqe, i);
 }
 
@@ -297,7 +302,7 @@ static void reap_one(struct reader *rd, unsigned int left)
 	if (ret)
 		die("no completion: %s", strerror(-ret));
 	if (cqe->res != BLOCK)
-		die("a read returned %d", cqe->res);
+		die("a %s returned %d", rd->write ? "write" : "read", cqe->res);
 	io_uring_cqe_seen(&rd->ring, cqe);
 }
 
@@ -361,12 +366,14 @@ static void measure(struct reader *rd, const struct options *opt)
 static void print_help(FILE *to)
 {
 	fputs("usage: coherence-io [OPTION...] DEVICE\n"
-	      "Reads of 4 KiB for the coherence instrument.\n\n"
+	      "Reads of 4 KiB, or writes, for the coherence instrument.\n\n"
 	      "  --cpu N       where the reading thread stays; default 0\n"
 	      "  --region N    the region that is counted; default 0\n"
 	      "  --ios N       reads between the markers; default 1000\n"
 	      "  --warm-up N   reads before; default 200\n"
-	      "  --ring NAME   default or defer (DEFER_TASKRUN)\n"
+	      "  --ring NAME   default, defer (DEFER_TASKRUN) or iopoll (IOPOLL, of a device\n"
+	      "                with queues that are polled)\n"
+	      "  --write       writes of zeroes instead: what the device had is lost\n"
 	      "  --entries N   of the submission queue; default 1, at least the depth\n"
 	      "  --depth N     reads that are submitted and waited for together, which\n"
 	      "                are a unit; default 1\n"
@@ -435,6 +442,8 @@ static unsigned int parse_ring(const char *text)
 		return 0;
 	if (!strcmp(text, "defer"))
 		return RING_DEFER;
+	if (!strcmp(text, "iopoll"))
+		return IORING_SETUP_IOPOLL;
 	die("--ring %s: not known", text);
 }
 
@@ -456,6 +465,7 @@ static void parse(struct options *opt, int argc, char **argv)
 		{ "flows", required_argument, NULL, 'f' },
 		{ "slots", required_argument, NULL, 's' },
 		{ "urgent", no_argument, NULL, 'u' },
+		{ "write", no_argument, NULL, 'W' },
 		{ "pass", required_argument, NULL, 'p' },
 		{ "home", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
@@ -514,6 +524,9 @@ static void parse(struct options *opt, int argc, char **argv)
 			break;
 		case 'u':
 			opt->urgent = true;
+			break;
+		case 'W':
+			opt->write = true;
 			break;
 		case 'p':
 			opt->pass = parse_number("pass", optarg);

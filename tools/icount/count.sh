@@ -115,13 +115,14 @@ count()
 {
 	rm -f "$dir"/{stock,patched,rounds}.{said,counted} "$dir/report.json"
 	step build count_build
-	step guest-stock count_guest stock "$stock" stock stock/rounds
+	step guest-stock count_guest stock "$stock" stock stock/rounds stock/other
 	# The kernel looks for more once a ring has asked for it, so that goes by order: there
 	# are receipts last, and bounded batching is in a guest of its own.
 	step guest-patched count_guest patched "$patched" \
 		patched module opted-in latency step_critical bystander receipts
 	step guest-rounds count_guest rounds "$patched" \
-		patched/rounds {urgent,urgent-batch,mixed,mixed-slots}/rounds bystander-all
+		patched/rounds {patched,module,bystander}/other \
+		{urgent,urgent-batch,mixed,mixed-slots}/rounds bystander-all
 	step report count_report
 	step valid count_valid
 	step table count_table

@@ -5,7 +5,8 @@
 # (the ring opted in, no hint per request), latency, step_critical, receipts
 # (step_critical, with receipts), bystander (no hints, another ring has some) or
 # bystander-all (it has bounded batching and receipts as well). Each is tried on each
-# device with a default ring and with DEFER_TASKRUN, REPEATS times. MODE/rounds is with
+# device with a default ring and with DEFER_TASKRUN, REPEATS times. MODE/other is with
+# writes, and on null_blk with a polled ring. MODE/rounds is with
 # reads that are submitted and waited for together; there it may also be urgent (one of
 # them has a hint, by a slot), urgent-batch (on a ring with bounded batching), mixed (so,
 # and the others are of class throughput, by the ring's default) or mixed-slots (each by
@@ -22,22 +23,23 @@ cpu=0
 depth=16
 unit=32
 module=/lib/cprov/completion_provenance.ko
-nullb=/sys/kernel/config/nullb/nullb0
 exec {out}>/dev/virtio-ports/cprov.out
 
+# make_null_blk NAME POLL-QUEUES
 make_null_blk()
 {
+	local nullb=/sys/kernel/config/nullb/$1
+
 	mkdir "$nullb"
 	# A completion that the driver hands to blk_mq_complete_request().
 	printf 1 >"$nullb/irqmode"
 	printf 2 >"$nullb/queue_mode"
 	nproc --all >"$nullb/submit_queues"
+	printf '%d' "$2" >"$nullb/poll_queues"
 	printf 256 >"$nullb/size"
 	printf 4096 >"$nullb/blocksize"
 	printf 64 >"$nullb/hw_queue_depth"
 	printf 1 >"$nullb/power"
-	null_blk=/dev/nullb0
-	nvme=$(readlink -f /dev/disk/by-serial/icount)
 }
 
 queues()
@@ -71,7 +73,7 @@ count_case()
 
 count_mode()
 {
-	local mode=${1%/rounds} device ring
+	local mode=${1%/*} device ring
 	local -a hint=()
 
 	case $mode in
@@ -86,21 +88,31 @@ count_mode()
 	mixed-slots) hint=(--hint throughput --urgent --batch --slots $((depth - 1))) ;;
 	esac
 	for device in null_blk nvme; do
-		if [[ $1 == */rounds ]]; then
+		case $1 in
+		*/rounds)
 			count_case "$mode" "$device" rounds "$depth" "$unit" --ring defer "${hint[@]}"
-			continue
-		fi
-		for ring in default defer; do
-			count_case "$mode" "$device" "$ring" 1 1 --ring "$ring" "${hint[@]}"
-		done
+			;;
+		*/other)
+			count_case "$mode" "$device" write 1 1 --write "${hint[@]}"
+			;;
+		*)
+			for ring in default defer; do
+				count_case "$mode" "$device" "$ring" 1 1 --ring "$ring" "${hint[@]}"
+			done
+			;;
+		esac
 	done
+	[[ $1 != */other ]] || count_case "$mode" polled iopoll 1 1 --ring iopoll "${hint[@]}"
 }
 
 # The queues stay those of all CPUs; and on one, nothing is balanced.
 for ((n = 1; n < $(nproc --all); n++)); do
 	echo 0 >"/sys/devices/system/cpu/cpu$n/online"
 done
-make_null_blk
+make_null_blk nullb0 0
+make_null_blk nullb1 "$(nproc --all)"
+# shellcheck disable=SC2034 # count_case's
+null_blk=/dev/nullb0 polled=/dev/nullb1 nvme=$(readlink -f /dev/disk/by-serial/icount)
 printf '{"machine":{"kernel":"%s","cpus":%d,"null_blk_queues":%d,"nvme_queues":%d}}\n' \
 	"$(uname -r)" "$(nproc --all)" "$(queues "$null_blk")" "$(queues "$nvme")" >&"$out"
 icount-validate >&"$out"

@@ -9,7 +9,7 @@ def costs: [.grown | to_entries[] | select(.value >= 4) | "\(.key) \(.value | si
 
 "\(.kernels.stock.kernel) and \(.kernels.patched.kernel), \(.compiler); \(.topology), \(.kernels.patched.cpus) CPUs; QEMU \(.accelerator.qemu | split(" ") | first), \(.accelerator.name), icount \(.accelerator.icount)",
 (.cases | group_by([.device, .ring])[]
- | (first | "\n\(.device), ring \(.ring): reads of 4 KiB \(if .depth == 1 then "at depth 1" else "in rounds of \(.depth)" end), instructions per read"),
+ | (first | "\n\(.device), ring \(.ring): \(if .ring == "write" then "writes" else "reads" end) of 4 KiB \(if .depth == 1 then "at depth 1" else "in rounds of \(.depth)" end), instructions each"),
    "  mode           instructions  over stock         %   at median   mean  what grew most",
    (sort_by(order)[]
     | "  \(.mode | rpad(14))" + (.instructions | pad(13)) + (.over_stock | signed | pad(12))

@@ -13,6 +13,9 @@ def spread: sort | { min: .[0], median: .[length / 2 | floor], max: .[-1] };
 
 def way: [.submitter, .ring, .queues, .mode, .rq_affinity];
 
+# Of a way to submit they are counted for some classes only.
+def counted_as: [.submitter, .mode, .rq_affinity];
+
 # How many per read, of all repeats of one way to complete.
 def transfers: way as $way | [$transfers[] | select(way == $way)]
 	| if . == [] then null
@@ -34,7 +37,8 @@ def sums: {
 	errors: ([(.[] | select(if .submitter == "readahead" then .requests < .reads / 8 or .requests > .reads / 2
 				else .requests != .reads end)
 			| "\(.requests) requests for \(.reads) reads"),
-		(first | select($transfers != [] and transfers == null) | "no transfers were counted")] | unique)
+		(first | counted_as as $of
+			| select(any($transfers[]; counted_as == $of) and transfers == null) | "no transfers were counted")] | unique)
 } | .remote_ratio = .remote / ([.requests - .early, 1] | max);
 
 {

@@ -20,6 +20,8 @@ def more($hinted; $stock; $reads): $hinted.min > $stock.max + $reads / 2;
 def more_transfers($hinted; $stock; $slack): $hinted.min > $stock.max
 	and $hinted.median - $stock.median > ([$slack, $stock.median * 0.15] | max);
 
+def slack: if .submitter | IN("cached", "readahead") then 64 else 2 end;
+
 def least($key): [.stock[]] | min_by(.[$key].median) | .[$key];
 
 def loss($metric; $hinted; $stock): { metric: $metric, hinted: $hinted, stock: $stock };
@@ -35,13 +37,22 @@ def losses_of:
 		 | select(more(.hinted[$key]; $stock; $reads))
 		 | loss($key; .hinted[$key].median; $stock.median)),
 		(select(.hinted.transfers) | least("transfers") as $stock
-		 | select(more_transfers(.hinted.transfers; $stock; if .submitter | IN("cached", "readahead") then 64 else 2 end))
+		 | select(more_transfers(.hinted.transfers; $stock; slack))
 		 | loss("transfers"; .hinted.transfers.median; $stock.median))
 	];
+
+# Whether it is what it is without a hint at the same rq_affinity.
+def same($cell): .metric as $key | $cell.hinted as $hinted
+	| $cell.stock["\($cell.rq_affinity)"] as $stock
+	| if $key | IN("remote", "far") then $hinted[$key] <= $stock[$key] + ($hinted | .requests - .early) / 10
+	  elif $key == "transfers" then more_transfers($hinted.transfers; $stock.transfers; $cell | slack) | not
+	  else more($hinted[$key]; $stock[$key]; $hinted.reads / $hinted.repeats) | not end;
 
 # What is lost for a known reason, but more than is known, has none.
 def bounded($cell): . as $loss
 	| (if .metric | IN("remote", "far") then $cell.hinted | .requests - .early else .stock end) as $whole
-	| [$losses[0][] | select($loss.hinted <= (.most | tonumber) * $whole) | del(.most)];
+	| [$losses[0][] | .most as $most
+	   | select(if $most == "same" then $loss | same($cell) else $loss.hinted <= ($most | tonumber) * $whole end)
+	   | del(.most)];
 
 .cells |= map(. as $cell | .losses = (losses_of | map(.reason = reason_for(bounded($cell); $cell + .))))
