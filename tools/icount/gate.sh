@@ -38,6 +38,27 @@ gate_update()
 	jq -r '"baseline of \(.kernel), \(.compiler): \(.cases | length) cases"' "$gate_baseline"
 }
 
+# gate_region VARIANT KDIR MODE: the first region of it in the guest of gate_transfers(), with
+# the names of who paid.
+gate_region()
+{
+	local counted=$CPROV_TOP/build/coherence/io-$count_topology-$1 region base
+	local -a module=()
+
+	region=$(jq -n --arg mode "$3" 'first(inputs | select(.device == "nvme" and .mode == $mode and .rq_affinity == 1)) | .region' \
+		"$counted.said")
+	base=$(jq -r '.module.text // empty' "$counted.said")
+	[[ -z $base ]] || module=(--module "$CPROV_TOP/build/coherence/completion_provenance.ko:$base")
+	"$tools/coherence/report.sh" --kernel "$2" --region "$region" "${module[@]}" --top 0 --json "$counted.counted"
+}
+
+# gate_who MODE: which functions pay for more transfers than on the stock kernel.
+gate_who()
+{
+	jq -n -r -f "$tools/icount/who.jq" --slurpfile was <(gate_region stock "$stock" stock) \
+		--slurpfile now <(gate_region patched "$patched" "$1")
+}
+
 # gate_compare WHAT: fails with what rose. The baseline is part of the tree, so one that
 # is missing is a mistake, and nothing to skip.
 gate_compare()
@@ -47,8 +68,25 @@ gate_compare()
 		return 1
 	}
 	gate_now >"$dir/now.json"
-	jq -n -r -f "$tools/icount/gate.jq" --arg what "$1" --slurpfile was "$gate_baseline" \
-		--slurpfile now "$dir/now.json"
+	gate_rose "$1" "$gate_baseline" "$dir/now.json"
+}
+
+# gate_rose WHAT WAS NOW: of transfers, who pays is looked up only if they rose.
+gate_rose()
+{
+	local said mode
+
+	said=$(jq -n -r -f "$tools/icount/gate.jq" --arg what "$1" --slurpfile was "$2" --slurpfile now "$3" 2>&1) ||
+		{
+			printf '%s\n' "$said"
+			[[ $1 == transfers ]] || return 1
+			for mode in $(sed -n 's|^[^ ]*/\([a-z]*\): .*: rose by .*|\1|p' <<<"$said"); do
+				printf '%s, more than stock:\n' "$mode"
+				gate_who "$mode"
+			done
+			return 1
+		}
+	printf '%s\n' "$said"
 }
 
 # Where each CPU has a queue nothing is to be won, and nothing may be lost: no case
@@ -86,10 +124,12 @@ gate_can_fail()
 				  elif $what == "structs" then .structs[].stock += $may.bytes + $more
 				  else .transfers[].over_stock -= $may.transfers + $more end' >"$dir/lower.json"
 			status=0
-			jq -n -r -f "$tools/icount/gate.jq" --arg what "$what" --slurpfile was "$dir/lower.json" \
-				--slurpfile now <(gate_now) >"$dir/lower.log" 2>&1 || status=$?
+			gate_now >"$dir/now.json"
+			gate_rose "$what" "$dir/lower.json" "$dir/now.json" >"$dir/lower.log" 2>&1 || status=$?
 			cat "$dir/lower.log"
 			((status != 0 == more)) || { echo "$what, $more beyond: status $status"; return 1; }
+			# Who pays is named, if anybody does.
+			[[ $what$more != transfers1 ]] || grep '^hinted, more than stock:$' "$dir/lower.log" || return 1
 		done
 	done
 	for what in nothing loop; do
