@@ -2,10 +2,13 @@
 /*
  * Through an NVMe drive of two controllers: what is submitted to the disk that
  * programs see is a request of one of two hidden ones, and carries the hint on
- * whichever path it takes.
+ * whichever path it takes, also on another one if the first has failed.
  */
 #include <fcntl.h>
+#include <glob.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "t_harness.h"
 
@@ -13,6 +16,9 @@
 #define SECTORS (BYTES / 512)
 #define FLOW 222
 #define TIMES 8
+/* Reads that are in flight together when a path fails, and how often one does. */
+#define DEPTH 8
+#define FAILURES 40
 
 FIXTURE(multipath)
 {
@@ -104,6 +110,74 @@ T_TEST_F(multipath, no_hint_carries_nothing)
 {
 	transfer(_metadata, self, IORING_OP_READ, IO_LOCALITY_SQE_NONE, 0);
 	check(_metadata, self, variant, false);
+}
+
+/* A controller fails, and is there again by the time that the process is gone. */
+static pid_t reset_path(const FIXTURE_DATA(multipath) * self, unsigned int nr)
+{
+	pid_t child = fork();
+	glob_t paths;
+
+	if (child)
+		return child;
+	if (glob(t_text("/sys/block/%s/device/nvme*/reset_controller",
+			self->head.name),
+		 0, NULL, &paths))
+		_exit(1);
+	_exit(t_write(paths.gl_pathv[nr % paths.gl_pathc], "1") ? 1 : 0);
+}
+
+static void read_some(struct __test_metadata *_metadata,
+		      FIXTURE_DATA(multipath) * self)
+{
+	for (int i = 0; i < DEPTH; i++)
+		t_prep_rw(t_sqe(&self->ring), IORING_OP_READ, self->fd,
+			  self->buf, BYTES, i * 2 * BYTES);
+	ASSERT_EQ(0, t_submit(&self->ring, DEPTH));
+	for (int i = 0; i < DEPTH; i++)
+		ASSERT_EQ(BYTES, t_wait_res(&self->ring));
+}
+
+/* Each bio has been sent to a path, and then to another if that failed. */
+static unsigned int nr_remapped(const FIXTURE_DATA(multipath) * self)
+{
+	return t_count(&self->trace, "block_bio_remap", "old_dev",
+		       self->head.dev);
+}
+
+/* Until it fails with reads in flight, which is up to the emulated drive. */
+T_TEST_F(multipath, path_fails)
+{
+	unsigned int nr_moved = 0;
+
+	for (unsigned int i = 0; i < FAILURES && !nr_moved; i++) {
+		long long sectors = 0, hinted = 0;
+		struct t_dev paths[T_MAX_PATHS];
+		unsigned int reads = 0, nr;
+		int status = -1;
+		pid_t child;
+
+		t_trace_start(&self->trace);
+		child = reset_path(self, i);
+		ASSERT_LT(0, child);
+		do {
+			read_some(_metadata, self);
+			reads += DEPTH;
+		} while (!waitpid(child, &status, WNOHANG));
+		ASSERT_EQ(0, status);
+		T_OK(t_trace_load(&self->trace));
+		nr = t_paths(&self->trace, &self->head, paths);
+		for (unsigned int n = 0; n < nr; n++) {
+			sectors += t_sectors(&self->trace, &paths[n]);
+			hinted += t_sectors_of(&self->trace, &paths[n], FLOW);
+		}
+		EXPECT_EQ((long long)reads * SECTORS, sectors);
+		EXPECT_EQ(sectors, hinted);
+		ASSERT_LE(reads, nr_remapped(self));
+		nr_moved = nr_remapped(self) - reads;
+	}
+	TH_LOG("%u reads went to another path", nr_moved);
+	EXPECT_LT(0, nr_moved);
 }
 
 TEST_HARNESS_MAIN
