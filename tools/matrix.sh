@@ -65,7 +65,7 @@ guest()
 
 count_events()
 {
-	guest "$1" "$1" "$dir/$1.lines" --timeout "${GUEST_TIMEOUT:-1200}" -- \
+	guest "$1" "$1" "$dir/$1.lines" --timeout "${GUEST_TIMEOUT:-3600}" -- \
 		-n "${MATRIX_READS:-8}" -r "${MATRIX_REPEATS:-5}"
 }
 
@@ -74,7 +74,7 @@ count_transfers()
 {
 	local counted=$dir/$1.counted
 
-	guest "$1-transfers" "$1" "$dir/$1.said" --timeout "${GUEST_TIMEOUT:-3600}" \
+	guest "$1-transfers" "$1" "$dir/$1.said" --timeout "${GUEST_TIMEOUT:-7200}" \
 		--plugin "$guest_dir/coherence.so,out=$counted,top=${MATRIX_TOP:-8}" \
 		--append nvme.io_queue_depth=16 -- \
 		-t -n "$transfer_reads" -r "${MATRIX_REPEATS:-5}"

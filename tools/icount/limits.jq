@@ -16,7 +16,7 @@
   beside: {modes: ["opted-in"], percent: 2},
   hinted: {modes: ["latency", "step_critical"], percent: 3},
   # Rounds of which one is urgent.
-  mixed: {modes: ["urgent"], devices: ["nvme"], percent: 2}
+  mixed: {modes: ["urgent"], percent: 2}
 }[$rule] as $limit
 | def limit: if $limit.percent then "\($limit.percent) %" else "\($limit.instructions) instructions" end;
   def signed: if . > 0 then "+\(.)" else tostring end;
@@ -26,7 +26,7 @@
   def tried($more): .errors = []
     | if $more == "gone" then .cases = [] else .cases[] |= (.over_stock_steady = may + ($more | tonumber)) end;
   if $ARGS.named.more then tried($ARGS.named.more) else . end
-| [.cases[] | select((.mode | IN($limit.modes[])) and (.device | IN($limit.devices[]?) or $limit.devices == null))] as $cases
+| [.cases[] | select(.mode | IN($limit.modes[]))] as $cases
 | if .errors != [] then (.errors | join("\n") + "\n" | halt_error(1)) else . end
 | [$cases[] | select(if $limit.percent then percent > $limit.percent
     else .over_stock_steady > $limit.instructions end)] as $beyond
