@@ -555,8 +555,8 @@ static void measure(const struct submitter *sub, const struct mode *mode,
 	set_affinity(mode->rq_affinity);
 	if (mode->cls >= 0)
 		must_do(t_enable(&m.ring, &hint, NULL, 0), "opting in");
-	/* What is in the page cache needs no device. */
-	if (sub->cached || sub->ahead)
+	/* What is in the page cache needs no device to be read, and a worker to be written. */
+	if (sub->cached || sub->ahead || sub->op == IORING_OP_WRITE)
 		posix_fadvise(m.cached, 0, 0, POSIX_FADV_DONTNEED);
 
 	first = t_way_next();
