@@ -762,6 +762,9 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 	if (ring->flags & IORING_SETUP_SQE128)
 		open_generic();
 	open_ring(ring);
+	must_do(t_register(&m.ring, IORING_REGISTER_IOWQ_MAX_WORKERS,
+			   (unsigned int[]){ 1, 1 }, 2),
+		"limiting the workers");
 	must_do(t_register(&m.ring, IORING_REGISTER_BUFFERS, &all, 1),
 		"registering");
 	must_do(t_register(&m.ring, IORING_REGISTER_FILES, &m.direct[BARE], 1),
@@ -789,7 +792,8 @@ static void close_all(void)
 
 /*
  * A worker has the affinity that the task has when it is made. Pinned, it would be
- * left on the CPU that was measured first.
+ * left on the CPU that was measured first. So there is one, of a task that was not, and
+ * it stays: none is made beside it, of which one would go after a while.
  */
 static void make_worker(const struct submitter *sub)
 {
