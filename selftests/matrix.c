@@ -623,11 +623,12 @@ static void print_run(const struct submitter *sub, const struct ring_kind *ring,
 static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
 		    enum t_queues queues)
 {
+	const bool passthru = sub->op == IORING_OP_URING_CMD;
+	const bool big = ring->flags & IORING_SETUP_SQE128;
+
 	if (m.only && strcmp(m.only, sub->name))
 		return false;
-	if ((sub->op == IORING_OP_URING_CMD) != ((ring->flags & BIG) == BIG))
-		return false;
-	if (sub->op == IORING_OP_URING_CMD && (queues != T_DRIVE || !m.nvme))
+	if (passthru != big || (passthru && (queues != T_DRIVE || !m.nvme)))
 		return false;
 	/* Only null_blk has queues that can be polled here. */
 	if (ring->flags & IORING_SETUP_IOPOLL)
@@ -762,9 +763,6 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 	if (ring->flags & IORING_SETUP_SQE128)
 		open_generic();
 	open_ring(ring);
-	must_do(t_register(&m.ring, IORING_REGISTER_IOWQ_MAX_WORKERS,
-			   (unsigned int[]){ 1, 1 }, 2),
-		"limiting the workers");
 	must_do(t_register(&m.ring, IORING_REGISTER_BUFFERS, &all, 1),
 		"registering");
 	must_do(t_register(&m.ring, IORING_REGISTER_FILES, &m.direct[BARE], 1),
@@ -792,15 +790,16 @@ static void close_all(void)
 
 /*
  * A worker has the affinity that the task has when it is made. Pinned, it would be
- * left on the CPU that was measured first. So there is one, of a task that was not, and
- * it stays: none is made beside it, of which one would go after a while.
+ * left on the CPU that was measured first. One that was made while another was busy is,
+ * and after a while it may be the only one left: so there are some anew for each way.
  */
-static void make_worker(const struct submitter *sub)
+static void make_workers(const struct submitter *sub)
 {
 	must_do(t_unpin(), "running anywhere");
-	prepare(sub, 0, t_way_next(), NULL)->flags |= IOSQE_ASYNC;
+	for (unsigned int i = 0; i < BATCH; i++)
+		prepare(sub, i, t_way_next(), NULL)->flags |= IOSQE_ASYNC;
 	must_do(t_submit(&m.ring, 0), "submitting");
-	finish(sub, 1);
+	finish(sub, BATCH);
 }
 
 /* Whose wakeups count: those of the program's tasks, and of a layer's workers. */
@@ -824,7 +823,7 @@ static void cells_of(const struct ring_kind *ring, enum t_queues queues)
 		if (!is_cell(sub, ring, queues))
 			continue;
 		if (!(ring->flags & IORING_SETUP_IOPOLL))
-			make_worker(sub);
+			make_workers(sub);
 		count_wakeups(sub);
 		/* The first fills caches. */
 		if (!m.transfers)

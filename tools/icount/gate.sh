@@ -80,10 +80,10 @@ gate_rose()
 		{
 			printf '%s\n' "$said"
 			[[ $1 == transfers ]] || return 1
-			for mode in $(sed -n 's|^[^ ]*/\([a-z]*\): .*: rose by .*|\1|p' <<<"$said"); do
+			while read -r mode; do
 				printf '%s, more than stock:\n' "$mode"
 				gate_who "$mode"
-			done
+			done < <(sed -n 's|^[^ ]*/\([a-z]*\): .*: rose by .*|\1|p' <<<"$said")
 			return 1
 		}
 	printf '%s\n' "$said"
