@@ -24,8 +24,8 @@ read -ra only <<<"${TESTS:-}"
 read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc one-cpu one-queue few-queues queue-per-cpu two-node eight-cpu threadirqs}"
 
 # What does not depend on the topology runs in the first; where completions go
-# is asked in all of them, and in one with a drive of several queues each way to
-# submit is as well.
+# is asked in all of them, and where the drive has several queues each way to
+# submit, and a task that moves, are as well.
 groups_for()
 {
 	# What has a guest of its own, see below.
