@@ -8,13 +8,11 @@
 #include <fcntl.h>
 #include <linux/nvme_ioctl.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "t_harness.h"
 
 #define FLOW 171717
-#define NVME_READ 2
 
 FIXTURE(passthrough)
 {
@@ -22,7 +20,7 @@ FIXTURE(passthrough)
 	struct t_ring ring;
 	struct t_dev dev;
 	int cpus[T_MAX_CPUS], nr;
-	int fd, nsid, block;
+	struct t_nvme nvme;
 };
 
 FIXTURE_VARIANT(passthrough)
@@ -45,16 +43,8 @@ FIXTURE_SETUP(passthrough)
 	if (!drive)
 		T_SKIP("set CPROV_DEV to an NVMe drive to read from");
 	T_OK(t_dev_find(&self->dev, drive));
-	if (strncmp(self->dev.name, "nvme", 4))
-		T_SKIP("%s is not NVMe", self->dev.name);
-	self->fd = open(t_text("/dev/ng%s", self->dev.name + 4),
-			O_RDONLY | O_CLOEXEC);
-	if (self->fd < 0)
-		T_SKIP("no generic character device of %s", self->dev.name);
-	self->nsid = ioctl(self->fd, NVME_IOCTL_ID);
-	ASSERT_LT(0, self->nsid);
-	self->block = t_read_num(512, "/sys/block/%s/queue/logical_block_size",
-				 self->dev.name);
+	T_OR_SKIP(t_nvme_open(&self->nvme, &self->dev));
+	ASSERT_LT(0, self->nvme.nsid);
 	self->nr = t_cpus(self->cpus);
 	T_OK(t_trace_open(&self->trace, T_WAY_EVENTS));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, variant->ring_flags));
@@ -69,18 +59,8 @@ static struct io_uring_sqe *prep_read(FIXTURE_DATA(passthrough) * self,
 				      void *buf, unsigned int block)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
-	struct nvme_uring_cmd cmd = {
-		.opcode = NVME_READ,
-		.nsid = self->nsid,
-		.addr = (uintptr_t)buf,
-		.data_len = self->block,
-		.cdw10 = block,
-	};
 
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = self->fd;
-	sqe->cmd_op = NVME_URING_CMD_IO;
-	memcpy(sqe->cmd, &cmd, sizeof(cmd));
+	t_prep_nvme_read(sqe, &self->nvme, buf, 1, block);
 	return sqe;
 }
 

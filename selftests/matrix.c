@@ -19,10 +19,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/nvme_ioctl.h>
 #include <sched.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -44,7 +42,6 @@
 #define DEFER (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER)
 /* What passthrough needs. */
 #define BIG (IORING_SETUP_SQE128 | IORING_SETUP_CQE32)
-#define NVME_READ 2
 /* At most so much is read ahead. */
 #define AHEAD_KIB "16"
 
@@ -153,8 +150,8 @@ static struct {
 	struct t_dev dev;
 	struct t_dev stack[NR_LAYERS]; /* that of BARE is not used */
 	struct t_ring ring;
-	int direct[NR_LAYERS], cached, ahead, generic;
-	int nsid, block_bytes; /* of generic: the drive's character device */
+	int direct[NR_LAYERS], cached, ahead;
+	struct t_nvme generic; /* of the drive, for passthrough */
 	const char *affinity; /* as it was set last; NULL: by somebody else */
 } m = { .reads = 16, .repeats = 3 };
 
@@ -376,24 +373,6 @@ static void look_up(const struct submitter *sub, struct run *run,
 
 /* ---- one run ---- */
 
-static void prep_passthrough(struct io_uring_sqe *sqe, void *at,
-			     unsigned int nr)
-{
-	struct nvme_uring_cmd cmd = {
-		.opcode = NVME_READ,
-		.nsid = m.nsid,
-		.addr = (uintptr_t)at,
-		.data_len = T_WAY_BYTES,
-		.cdw10 = t_way_off(nr) / m.block_bytes,
-		.cdw12 = T_WAY_BYTES / m.block_bytes - 1,
-	};
-
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = m.generic;
-	sqe->cmd_op = NVME_URING_CMD_IO;
-	memcpy(sqe->cmd, &cmd, sizeof(cmd));
-}
-
 static struct io_uring_sqe *prepare(const struct submitter *sub,
 				    unsigned int place, unsigned int nr,
 				    const struct io_locality_hint *hint)
@@ -402,7 +381,9 @@ static struct io_uring_sqe *prepare(const struct submitter *sub,
 	char *at = buf + place * T_WAY_BYTES;
 
 	if (sub->op == IORING_OP_URING_CMD) {
-		prep_passthrough(sqe, at, nr);
+		t_prep_nvme_read(sqe, &m.generic, at,
+				 T_WAY_BYTES / m.generic.block,
+				 t_way_off(nr) / m.generic.block);
 	} else if (sub->op == IORING_OP_FSYNC) {
 		sqe->opcode = IORING_OP_FSYNC;
 		sqe->fd = m.direct[BARE];
@@ -718,17 +699,6 @@ static void open_cached(void)
 	posix_fadvise(m.cached, 0, 0, POSIX_FADV_RANDOM);
 }
 
-static void open_generic(void)
-{
-	m.generic =
-		open(t_text("/dev/ng%s", m.dev.name + 4), O_RDONLY | O_CLOEXEC);
-	m.nsid = ioctl(m.generic, NVME_IOCTL_ID);
-	m.block_bytes = t_read_num(
-		512, "/sys/block/%s/queue/logical_block_size", m.dev.name);
-	if (m.nsid <= 0)
-		die("the drive has no generic character device");
-}
-
 static void open_ring(const struct ring_kind *ring)
 {
 	struct io_uring_params params = { .flags = ring->flags };
@@ -759,9 +729,11 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 	m.direct[BARE] =
 		open_direct(&m.dev, t_way_writable(queues) ? O_RDWR : O_RDONLY);
 	open_cached();
-	m.generic = -1;
+	m.generic.fd = -1;
 	if (ring->flags & IORING_SETUP_SQE128)
-		open_generic();
+		must(t_nvme_open(&m.generic, &m.dev));
+	if (m.generic.fd >= 0 && m.generic.nsid <= 0)
+		die("the drive has no namespace");
 	open_ring(ring);
 	must_do(t_register(&m.ring, IORING_REGISTER_BUFFERS, &all, 1),
 		"registering");
@@ -784,8 +756,8 @@ static void close_all(void)
 			close(m.direct[layer]);
 	close(m.cached);
 	close(m.ahead);
-	if (m.generic >= 0)
-		close(m.generic);
+	if (m.generic.fd >= 0)
+		close(m.generic.fd);
 }
 
 /*

@@ -6,11 +6,9 @@
  * can be unloaded at once.
  */
 #include <fcntl.h>
-#include <linux/nvme_ioctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -21,14 +19,13 @@
 #define DEPTH 16
 #define DEVICE \
 	"submit_queues=2 hw_queue_depth=4 irqmode=2 completion_nsec=2000000"
-#define NVME_READ 2
 
 FIXTURE(leave)
 {
 	struct t_dev dev;
 	int cpus[T_MAX_CPUS], nr;
 	int fd, buffered;
-	int nsid, block; /* of passthrough */
+	struct t_nvme nvme; /* of passthrough */
 	long long pinned;
 };
 
@@ -87,18 +84,7 @@ static const char *open_passthrough(FIXTURE_DATA(leave) * self)
 	if (!drive)
 		return "set CPROV_DEV to an NVMe drive to read from";
 	why = t_dev_find(&self->dev, drive);
-	if (why)
-		return why;
-	if (strncmp(self->dev.name, "nvme", 4))
-		return t_text("%s is not NVMe", self->dev.name);
-	self->fd = open(t_text("/dev/ng%s", self->dev.name + 4),
-			O_RDONLY | O_CLOEXEC);
-	if (self->fd < 0)
-		return "no generic character device";
-	self->nsid = ioctl(self->fd, NVME_IOCTL_ID);
-	self->block = t_read_num(512, "/sys/block/%s/queue/logical_block_size",
-				 self->dev.name);
-	return NULL;
+	return why ? why : t_nvme_open(&self->nvme, &self->dev);
 }
 
 static const char *open_null_blk(FIXTURE_DATA(leave) * self, bool polled)
@@ -151,19 +137,10 @@ static void prepare_command(FIXTURE_DATA(leave) * self, struct t_ring *ring,
 			    unsigned int i)
 {
 	struct io_uring_sqe *sqe = t_sqe(ring);
-	struct nvme_uring_cmd cmd = {
-		.opcode = NVME_READ,
-		.nsid = self->nsid,
-		.addr = (uintptr_t)(buf + i % DEPTH * T_WAY_BYTES),
-		.data_len = self->block,
-		.cdw10 = i % 1024,
-	};
 
-	sqe->opcode = IORING_OP_URING_CMD;
-	sqe->fd = self->fd;
-	sqe->cmd_op = NVME_URING_CMD_IO;
+	t_prep_nvme_read(sqe, &self->nvme, buf + i % DEPTH * T_WAY_BYTES, 1,
+			 i % 1024);
 	sqe->flags = i % 4 == 2 ? IOSQE_ASYNC : 0;
-	memcpy(sqe->cmd, &cmd, sizeof(cmd));
 }
 
 #define SORTS 16

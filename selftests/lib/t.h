@@ -356,6 +356,18 @@ const char *t_multipath(struct t_dev *dev);
 unsigned int t_paths(const struct t_trace *trace, const struct t_dev *dev,
 		     struct t_dev paths[T_MAX_PATHS]);
 
+/* ---- t_nvme.c: commands to a drive, on a ring with big SQEs ---- */
+
+struct t_nvme {
+	int fd; /* the generic character device */
+	int nsid; /* not above 0: none */
+	int block; /* bytes */
+};
+
+const char *t_nvme_open(struct t_nvme *nvme, const struct t_dev *dev);
+void t_prep_nvme_read(struct io_uring_sqe *sqe, const struct t_nvme *nvme,
+		      void *buf, unsigned int blocks, __u32 from);
+
 /* ---- t_shot.c: one request, and what became of it ---- */
 
 /* enum cprov_reason of the kernel. */
