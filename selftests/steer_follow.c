@@ -304,6 +304,111 @@ T_TEST_F(follow, one_after_the_other)
 	}
 }
 
+/* A process of its own that submits on a CPU, and sleeps until it has the result. */
+static pid_t start_sleeper(FIXTURE_DATA(follow) * self, unsigned int flags,
+			   int cpu, unsigned int nr)
+{
+	const struct io_locality_hint hint = follow_hint(nr);
+	const pid_t pid = t_fork();
+	struct t_ring ring;
+
+	if (pid)
+		return pid;
+	if (t_pin(cpu) || make_ring(&ring, flags))
+		_exit(2);
+	queue(self, &ring, &hint, 0);
+	_exit(t_submit(&ring, 0) || t_wait_res(&ring) != T_WAY_BYTES ? 3 : 0);
+}
+
+/* Somebody else may run it on that CPU alone by now, though it is asleep. */
+static bool move_sleeper(FIXTURE_DATA(follow) * self, pid_t pid, int cpu,
+			 unsigned int nr)
+{
+	for (;;) {
+		if (!undecided(self, nr))
+			return false;
+		if (t_inflight(&self->dev) > 0 && t_asleep(pid) >= 0)
+			break;
+		usleep(1000);
+	}
+	return !t_pin_task(pid, cpu) && undecided(self, nr);
+}
+
+/* It goes there only as it wakes, and by then the completion has to be there. */
+T_TEST_F(follow, where_a_sleeper_will_wake)
+{
+	struct t_way way;
+	int status;
+
+	for (int i = 0; i < self->nr_from;) {
+		const int from = self->cpus[i];
+		const int to = self->cpus[(i + 1) % self->nr];
+		const unsigned int nr = t_way_next();
+		bool moved;
+		pid_t pid;
+
+		t_trace_start(&self->trace);
+		pid = start_sleeper(self, variant->flags, from, nr);
+		ASSERT_LE(0, pid);
+		moved = move_sleeper(self, pid, to, nr);
+		ASSERT_EQ(pid, waitpid(pid, &status, 0));
+		ASSERT_TRUE(WIFEXITED(status));
+		ASSERT_EQ(0, WEXITSTATUS(status));
+		if (!moved) {
+			ASSERT_TRUE(again(self));
+			continue;
+		}
+		T_OK(t_trace_load(&self->trace));
+		t_way_find(&way, &self->trace, &self->dev, nr);
+		EXPECT_EQ(1, way.nr_decided);
+		EXPECT_EQ(from, way.submit_cpu);
+		check(_metadata, &way, to, t_text("from %d to %d", from, to));
+		i++;
+	}
+}
+
+/* It may run anywhere, and is moved by somebody else. */
+T_TEST_F(follow, to_where_an_sq_thread_went)
+{
+	struct t_ring ring;
+	struct t_way way;
+	pid_t sq;
+
+	ASSERT_EQ(0, make_ring(&ring, IORING_SETUP_SQPOLL));
+	/* Until it has begun its number is ours, and its affinity not set. */
+	t_sqe(&ring)->opcode = IORING_OP_NOP;
+	ASSERT_EQ(0, t_submit_res(&ring));
+	sq = t_sq_thread(&ring);
+	ASSERT_LT(0, sq);
+	ASSERT_NE(getpid(), sq);
+	for (int i = 0; i < self->nr_from;) {
+		const int from = self->cpus[i];
+		const int to = self->cpus[(i + 1) % self->nr];
+		const struct io_locality_hint hint = follow_hint(t_way_next());
+		bool late;
+
+		ASSERT_EQ(0, t_pin_task(sq, from));
+		t_trace_start(&self->trace);
+		queue(self, &ring, &hint, 0);
+		ASSERT_EQ(0, t_submit(&ring, 0));
+		while (undecided(self, hint.flow_id) &&
+		       t_inflight(&self->dev) <= 0)
+			usleep(1000);
+		ASSERT_EQ(0, t_pin_task(sq, to));
+		late = !undecided(self, hint.flow_id);
+		ASSERT_EQ(T_WAY_BYTES, t_wait_res(&ring));
+		if (late) {
+			ASSERT_TRUE(again(self));
+			continue;
+		}
+		T_OK(t_trace_load(&self->trace));
+		t_way_find(&way, &self->trace, &self->dev, hint.flow_id);
+		EXPECT_EQ(from, way.submit_cpu);
+		check(_metadata, &way, to, t_text("from %d to %d", from, to));
+		i++;
+	}
+}
+
 /* A named home is not looked at, or the task would not be followed from it. */
 T_TEST_F(follow, rather_than_the_named_home)
 {

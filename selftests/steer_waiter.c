@@ -81,19 +81,6 @@ FIXTURE_TEARDOWN(waiter)
 	t_undo_all();
 }
 
-/* Its thread's number, if there is one: fdinfo has "SqThread:\t42". */
-static int sq_thread(const struct t_ring *ring)
-{
-	static const char name[] = "SqThread:";
-	char text[4096];
-	const char *at;
-
-	if (t_read(text, sizeof(text), "/proc/self/fdinfo/%d", ring->fd))
-		return -1;
-	at = strstr(text, name);
-	return at ? atoi(at + strlen(name)) : -1;
-}
-
 /* Until there is one that reads nothing. */
 static void *consume(void *arg)
 {
@@ -125,7 +112,7 @@ static void begin(struct __test_metadata *_metadata,
 		T_OK(t_trace_filter(&self->traces[i], "sched:sched_waking",
 				    "pid == %d || pid == %d || pid == %d",
 				    gettid(), self->tid,
-				    sq_thread(&self->ring)));
+				    t_sq_thread(&self->ring)));
 }
 
 static void tracing(const struct t_trace *trace, bool on)

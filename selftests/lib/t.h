@@ -112,6 +112,7 @@ int t_node_of(int cpu);
 int t_nr_nodes(void);
 /* Run on this CPU only, from now on; 0 or -errno. */
 int t_pin(int cpu);
+int t_pin_task(pid_t tid, int cpu);
 int t_unpin(void);
 /*
  * Be on a CPU while allowed on the home too, if that is not -1: a home that the
@@ -153,6 +154,8 @@ int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu,
 /* A ring that another process has made. */
 int t_ring_map(struct t_ring *ring, int fd, const struct io_uring_params *p);
 void t_ring_exit(struct t_ring *ring);
+/* Its thread, if there is one, and once that has begun; else -1, or who made the ring. */
+pid_t t_sq_thread(const struct t_ring *ring);
 /* io_uring_register(2): what it returns, or -errno. */
 int t_register(struct t_ring *ring, unsigned int op, const void *arg,
 	       unsigned int nr);
@@ -160,6 +163,8 @@ int t_register(struct t_ring *ring, unsigned int op, const void *arg,
 struct io_uring_sqe *t_sqe(struct t_ring *ring);
 /* Submits all, and waits for @wait completions; 0 or -errno. */
 int t_submit(struct t_ring *ring, unsigned int wait);
+/* Has CQEs made of what is done, as far as that is left to the task, and does not wait. */
+int t_reap(struct t_ring *ring);
 /*
  * Waits for @wait completions or so many milliseconds: 0, -ETIME if none came
  * in time, or another -errno. Completions that did come make it 0.

@@ -115,6 +115,19 @@ int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu,
 	return init_on(ring, entries, IORING_SETUP_SQPOLL, cpu, idle_ms);
 }
 
+/* fdinfo has "SqThread:\t42". */
+pid_t t_sq_thread(const struct t_ring *ring)
+{
+	static const char name[] = "SqThread:";
+	char text[4096];
+	const char *at;
+
+	if (t_read(text, sizeof(text), "/proc/self/fdinfo/%d", ring->fd))
+		return -1;
+	at = strstr(text, name);
+	return at ? atoi(at + strlen(name)) : -1;
+}
+
 void t_ring_exit(struct t_ring *ring)
 {
 	munmap(ring->sqes, ring->sqes_size);
@@ -179,6 +192,13 @@ int t_submit(struct t_ring *ring, unsigned int wait)
 	if (!wait)
 		return 0;
 	ret = enter(ring, 0, wait, flags);
+	return ret < 0 ? ret : 0;
+}
+
+int t_reap(struct t_ring *ring)
+{
+	int ret = enter(ring, 0, 0, IORING_ENTER_GETEVENTS);
+
 	return ret < 0 ? ret : 0;
 }
 

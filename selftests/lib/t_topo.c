@@ -135,13 +135,18 @@ int t_nr_nodes(void)
 	return max + 1;
 }
 
-int t_pin(int cpu)
+int t_pin_task(pid_t tid, int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
+	return sched_setaffinity(tid, sizeof(set), &set) ? -errno : 0;
+}
+
+int t_pin(int cpu)
+{
+	return t_pin_task(0, cpu);
 }
 
 int t_stand_on(int cpu, int home)

@@ -187,7 +187,8 @@ enum io_locality_class {
 #define IO_LOCALITY_REUSE_REGISTRATION	(1U << 2)
 /*
  * Home is where the task is at completion time that runs the completion's next
- * instruction: see HOME above. Of a task that sleeps it is where it ran last.
+ * instruction: see HOME above. Of a task that sleeps it is where it ran last, or if
+ * it may not run there any more, a CPU where it may.
  * home_cpu and home_node are not looked at then. The kernel follows 32767 tasks at
  * a time: home of another is where it is when the request is issued.
  */
