@@ -78,6 +78,7 @@ static const struct submitter {
 	bool ahead; /* and in order, so that more is read than is asked for */
 	bool moves; /* to another CPU with the request in flight */
 	bool follow; /* and home with it, instead of being named */
+	bool busy; /* looks for its CQE again and again, and never sleeps */
 	bool all_classes; /* also if transfers are counted, which takes its time */
 	enum layer layer;
 } submitters[] = {
@@ -102,6 +103,7 @@ static const struct submitter {
 	  .op = IORING_OP_READ,
 	  .moves = true,
 	  .follow = true },
+	{ .name = "busy", .op = IORING_OP_READ, .busy = true },
 	{ .name = "loop", .op = IORING_OP_READ, .layer = LOOP },
 	{ .name = "crypt", .op = IORING_OP_READ, .layer = CRYPT },
 	{ .name = "raid1", .op = IORING_OP_READ, .layer = RAID1 },
@@ -136,6 +138,7 @@ struct counts {
 struct run {
 	struct counts counts;
 	unsigned int cpus, reads, done, early, remote, far, wakeups;
+	unsigned int below; /* remote ones of what loop's worker submitted */
 	unsigned int per_cpu[T_MAX_CPUS];
 };
 
@@ -235,14 +238,26 @@ static void tracing(bool on)
 	t_write(t_text("%s/tracing_on", m.trace.dir), on ? "1" : "0");
 }
 
-static void tally(struct run *run)
+/* The device whose requests count: loop has its own, those of dm and md are below. */
+static const struct t_dev *counted(const struct submitter *sub)
+{
+	return sub->layer == LOOP ? &m.stack[LOOP] : &m.dev;
+}
+
+static bool is_done(const struct t_event *event, const struct t_dev *dev)
+{
+	return !strcmp(event->name, "block_rq_complete") &&
+	       t_field(event, "dev", 0) == (long long)dev->dev;
+}
+
+static void tally(const struct submitter *sub, struct run *run)
 {
 	for (size_t i = 0; i < m.trace.nr; i++) {
 		const struct t_event *event = &m.trace.events[i];
 
 		if (!strcmp(event->name, "sched_wakeup")) {
 			run->wakeups++;
-		} else if (!strcmp(event->name, "block_rq_complete")) {
+		} else if (is_done(event, counted(sub))) {
 			run->done++;
 			run->per_cpu[event->cpu]++;
 		}
@@ -256,10 +271,11 @@ static void compare(struct run *run, int done, int cqe)
 }
 
 /*
- * Where each request completed and where its CQE was made, by its number. One that
- * was done before its submitter had moved has nothing to say on moving.
+ * Where each request of a device completed and where its CQE was made, by its number.
+ * One that was done before its submitter had moved has nothing to say on moving.
  */
-static void match_numbers(struct run *run, unsigned int first, bool moves)
+static void match_numbers(struct run *run, unsigned int first, bool moves,
+			  const struct t_dev *dev)
 {
 	static int done[4096], cqe[4096];
 
@@ -270,7 +286,7 @@ static void match_numbers(struct run *run, unsigned int first, bool moves)
 	for (size_t i = 0; i < m.trace.nr; i++) {
 		const struct t_event *event = &m.trace.events[i];
 
-		if (!strcmp(event->name, "block_rq_complete")) {
+		if (is_done(event, dev)) {
 			long long off = t_field(event, "sector", 0) * 512;
 
 			for (unsigned int nr = 0; nr < run->reads; nr++)
@@ -358,17 +374,27 @@ static void match_issuer(struct run *run)
 	}
 }
 
+static void match_below(struct run *run, unsigned int first)
+{
+	struct run below = { .reads = run->reads };
+
+	match_numbers(&below, first, false, &m.dev);
+	run->below = below.remote;
+}
+
 static void look_up(const struct submitter *sub, struct run *run,
 		    unsigned int first)
 {
 	must(t_trace_load(&m.trace));
-	tally(run);
+	tally(sub, run);
 	if (sub->op == IORING_OP_FSYNC)
 		match_issuer(run);
 	else if (sub->ahead || sub->op == IORING_OP_URING_CMD)
 		match_order(sub, run, first);
 	else
-		match_numbers(run, first, sub->moves);
+		match_numbers(run, first, sub->moves, counted(sub));
+	if (sub->layer == LOOP)
+		match_below(run, first);
 }
 
 /* ---- one run ---- */
@@ -425,7 +451,8 @@ static void finish(const struct submitter *sub, unsigned int nr)
 	struct io_uring_cqe cqe;
 
 	while (nr) {
-		must_do(t_submit(&m.ring, nr), "waiting");
+		must_do(sub->busy ? t_reap(&m.ring) : t_submit(&m.ring, nr),
+			"waiting");
 		for (; nr && t_cqe(&m.ring, &cqe); nr--) {
 			if (cqe.res != good_res(sub))
 				die(t_text("a request ended with %d", cqe.res));
@@ -573,10 +600,10 @@ static void measure(const struct submitter *sub, const struct mode *mode,
 static void print_events(const struct run *run)
 {
 	fprintf(m.out,
-		"\"counted\":\"events\",\"requests\":%u,\"early\":%u,\"remote\":%u,\"far\":%u,\"wakeups\":%u,\"ipis_call\":%lld,\"ipis_reschedule\":%lld,\"switches\":%lld,\"per_cpu\":[",
-		run->done, run->early, run->remote, run->far, run->wakeups,
-		run->counts.ipis_call, run->counts.ipis_reschedule,
-		run->counts.switches);
+		"\"counted\":\"events\",\"requests\":%u,\"early\":%u,\"remote\":%u,\"far\":%u,\"below\":%u,\"wakeups\":%u,\"ipis_call\":%lld,\"ipis_reschedule\":%lld,\"switches\":%lld,\"per_cpu\":[",
+		run->done, run->early, run->remote, run->far, run->below,
+		run->wakeups, run->counts.ipis_call,
+		run->counts.ipis_reschedule, run->counts.switches);
 	for (int i = 0; i < m.nr; i++)
 		fprintf(m.out, "%s%u", i ? "," : "", run->per_cpu[m.cpus[i]]);
 	fprintf(m.out, "]}\n");
@@ -615,6 +642,9 @@ static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
 	if (ring->flags & IORING_SETUP_IOPOLL)
 		return !strcmp(sub->name, "direct") && queues != T_DRIVE;
 	if (sub->op == IORING_OP_WRITE && !t_way_writable(queues))
+		return false;
+	/* Behind an SQ thread nobody is interrupted for who is awake, with a hint or without. */
+	if (sub->busy && ring->flags & IORING_SETUP_SQPOLL)
 		return false;
 	/* null_blk has no cache to be flushed. */
 	if (sub->op == IORING_OP_FSYNC)
@@ -741,7 +771,8 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 		"registering");
 	if (!m.transfers) {
 		must(t_trace_filter(&m.trace, "block:block_rq_complete",
-				    "dev == %llu", m.dev.dev));
+				    "dev == %llu || dev == %llu", m.dev.dev,
+				    m.stack[LOOP].dev));
 		must(t_trace_filter(&m.trace, "block:block_bio_queue",
 				    "dev == %llu && nr_sector == 0",
 				    m.dev.dev));

@@ -28,6 +28,7 @@ def sums: {
 	early: (map(.early) | add),
 	remote: (map(.remote) | add),
 	far: (map(.far) | add),
+	below: (map(.below) | add),
 	ipis: (map(.ipis_call + .ipis_reschedule) | spread),
 	wakeups: (map(.wakeups) | spread),
 	events: (map(.ipis_call + .ipis_reschedule + .wakeups) | spread),

@@ -3,7 +3,7 @@
 #
 #   jq -L tools/common --slurpfile losses LOSSES -f judge.jq TOPOLOGY
 #
-# With a hint nothing is to complete elsewhere than its CQE is made. Wakeups and
+# With a hint nothing is to complete elsewhere than its CQE is made, nor what loop has below. Wakeups and
 # interrupts between CPUs together, and context switches, are not to be more than
 # at the rq_affinity at which there are least. More is what is more in every repeat
 # than it is in any without a hint, by one for every other read: a guest on a busy
@@ -14,6 +14,10 @@
 # instrument last saw them.
 
 include "reasons";
+
+# What counts requests that complete elsewhere: these, of them those in another cache, and of
+# what loop's worker submitted.
+def places: IN("remote", "far", "below");
 
 def more($hinted; $stock; $reads): $hinted.min > $stock.max + $reads / 2;
 
@@ -29,9 +33,9 @@ def loss($metric; $hinted; $stock): { metric: $metric, hinted: $hinted, stock: $
 def losses_of:
 	(.hinted.reads / .hinted.repeats) as $reads
 	| [
-		(select(.hinted.remote > 0)
-		 | loss("remote"; .hinted.remote; [.stock[].remote] | min)),
-		(select(.hinted.far > 0) | loss("far"; .hinted.far; [.stock[].far] | min)),
+		(("remote", "far", "below") as $key
+		 | select(.hinted[$key] > 0)
+		 | loss($key; .hinted[$key]; [.stock[][$key]] | min)),
 		(("events", "switches") as $key
 		 | least($key) as $stock
 		 | select(more(.hinted[$key]; $stock; $reads))
@@ -45,13 +49,13 @@ def losses_of:
 # with null_blk where the request completes: of those that are remote a quarter is noise.
 def same($cell): .metric as $key | $cell.hinted as $hinted
 	| $cell.stock["\($cell.rq_affinity)"] as $stock
-	| if $key | IN("remote", "far") then $hinted[$key] <= $stock[$key] + ($hinted | .requests - .early) / 4
+	| if $key | places then $hinted[$key] <= $stock[$key] + ($hinted | .requests - .early) / 4
 	  elif $key == "transfers" then more_transfers($hinted.transfers; $stock.transfers; $cell | slack) | not
 	  else more($hinted[$key]; $stock[$key]; $hinted.reads / $hinted.repeats) | not end;
 
 # What is lost for a known reason, but more than is known, has none.
 def bounded($cell): . as $loss
-	| (if .metric | IN("remote", "far") then $cell.hinted | .requests - .early else .stock end) as $whole
+	| (if .metric | places then $cell.hinted | .requests - .early else .stock end) as $whole
 	| [$losses[0][] | .most as $most
 	   | select(if $most == "same" then $loss | same($cell) else $loss.hinted <= ($most | tonumber) * $whole end)
 	   | del(.most)];
