@@ -256,6 +256,55 @@ T_TEST_F(helper, unpacks_receipts)
 	io_uring_queue_exit(&ring);
 }
 
+/* device_done_to_userspace_ready of so many reads: what README and cprov.h promise. */
+static int histogram(struct io_uring *ring, int fd, void *buf, unsigned int nr,
+		     uint64_t log2_of_ns[64])
+{
+	struct io_uring_cqe *cqe;
+	struct cprov_receipt r;
+
+	while (nr--) {
+		io_uring_prep_read(io_uring_get_sqe(ring), fd, buf, 4096, 0);
+		io_uring_submit(ring);
+		if (io_uring_wait_cqe(ring, &cqe) || cqe->res != 4096)
+			return -1;
+		if (cprov_cqe_receipt(cqe, &r) && r.done_ns)
+			log2_of_ns[63 -
+				   __builtin_clzll(cprov_ready_ns(&r) | 1)]++;
+		io_uring_cqe_seen(ring, cqe);
+	}
+	return 0;
+}
+
+T_TEST_F(helper, gives_a_histogram)
+{
+	struct io_locality_hint hint =
+		cprov_hint(IO_LOCALITY_CLASS_LATENCY, T_LONG_US);
+	static alignas(4096) char buf[4096];
+	uint64_t log2_of_ns[64] = {}, sum = 0;
+	struct io_uring ring;
+	struct t_dev dev;
+	int fd;
+
+	T_NEED(T_KERNEL | T_ROOT | T_NULL_BLK);
+	T_OK(t_null_blk(&dev, ""));
+	fd = t_dev_open(&dev, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, io_uring_queue_init(4, &ring, IORING_SETUP_CQE32));
+	ASSERT_EQ(1, cprov_ring_enable_flags(&self->cr, &ring,
+					     IO_LOCALITY_F_RECEIPTS, &hint,
+					     NULL, 0));
+	ASSERT_EQ(0, histogram(&ring, fd, buf, 100, log2_of_ns));
+	for (int i = 0; i < 64; i++)
+		sum += log2_of_ns[i];
+	EXPECT_EQ(100, sum);
+	/* Never in no time, and not in more than the test may take. */
+	EXPECT_EQ(0, log2_of_ns[0]);
+	for (int i = 40; i < 64; i++)
+		EXPECT_EQ(0, log2_of_ns[i]);
+	io_uring_queue_exit(&ring);
+}
+
 /* Stable over builds and machines: flows are compared across them. */
 T_TEST_F(helper, flow_ids)
 {

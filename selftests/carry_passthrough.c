@@ -226,6 +226,35 @@ T_TEST_F(block, discard)
 	check_carried(_metadata, self);
 }
 
+/* It is steered like any other request, from each CPU to the next. */
+T_TEST_F(block, discard_comes_home)
+{
+	const struct t_event *done;
+	int cpus[T_MAX_CPUS], nr, res;
+
+	T_NEED(T_TWO_CPUS | T_STEERING);
+	nr = t_cpus(cpus);
+	for (int i = 0; i < nr; i++) {
+		const int home = cpus[(i + 1) % nr];
+		const struct io_locality_hint hint =
+			t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, home, FLOW);
+
+		ASSERT_EQ(0, t_disable(&self->ring));
+		ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));
+		ASSERT_EQ(0, t_stand_on(cpus[i], home));
+		t_trace_start(&self->trace);
+		t_prep_discard(t_sqe(&self->ring), self->fd, 1 << 20, 1 << 20);
+		res = t_submit_res(&self->ring);
+		if (res == -EOPNOTSUPP)
+			T_SKIP("no discard command");
+		ASSERT_EQ(0, res);
+		T_OK(t_trace_load(&self->trace));
+		done = t_last_done(&self->trace, &self->dev, FLOW);
+		ASSERT_NE(NULL, done);
+		EXPECT_EQ(home, done->cpu);
+	}
+}
+
 T_TEST_F(block, fallocate)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
