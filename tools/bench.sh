@@ -9,7 +9,7 @@
 #
 # STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
 # of building any. BENCH_READS is how many reads are counted in each run (1000, or
-# 500 with QUICK), BENCH_REPEATS how many runs are made of each case (3).
+# 400 with QUICK), BENCH_REPEATS how many runs are made of each case (3).
 #
 # Exit status: 0 all that must be was measured, all data were right, and where we lose it is known
 # why; 1 not so; 2 the host is at fault.
@@ -31,8 +31,13 @@ die_with_parent "$@"
 
 dir=$CPROV_TOP/build/bench
 topologies=(one-queue-2llc queue-per-cpu)
-reads=500 repeats=${BENCH_REPEATS:-3}
-[[ -n ${QUICK:-} ]] || { topologies+=(two-node); reads=1000; }
+reads=1000 repeats=${BENCH_REPEATS:-3}
+if [[ -n ${QUICK:-} ]]; then
+	reads=400
+	export ICOUNT_IOS=${ICOUNT_IOS:-100}
+else
+	topologies+=(two-node)
+fi
 reads=${BENCH_READS:-$reads}
 losses=$(read_reasons "$tools/bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer times)
 
@@ -43,21 +48,21 @@ build()
 	module_build "$patched" "$dir"
 }
 
-# guest TOPOLOGY VARIANT KDIR MODE...: the variant polled is the stock kernel with a
-# queue more, to be polled: in a guest of its own, as the driver would take it from the
-# others of every drive that has several.
+# guest TOPOLOGY VARIANT KDIR MODE...: variants whose name begins with polled have a queue
+# more, to be polled: in a guest of its own, as the driver would take it from the others of
+# every drive that has several.
 guest()
 {
 	local topology=$1 variant=$2 kdir=$3 name=$1-$2 drive=serial=bench,size=64M queues
 	local -a add=()
 	shift 3
 
-	if [[ $variant == polled ]]; then
+	if [[ $variant == polled* ]]; then
 		queues=$(awk -v name="$topology" '$1 == name { print $5 }' "$tools/vm/topologies")
 		drive+=,queues=$((queues + 1))
 		add=(--append nvme.poll_queues=1)
 	fi
-	[[ $variant != patched ]] ||
+	[[ $variant != *patched ]] ||
 		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
 	: >"$dir/$name.said"
 	"$tools/vm/boot.sh" --name "bench-$name" --kernel "$kdir" --topology "$topology" \
@@ -102,7 +107,7 @@ write_report()
 	local topology variant
 
 	for topology in "${topologies[@]}"; do
-		for variant in stock polled patched; do
+		for variant in stock polled-stock polled-patched patched; do
 			# shellcheck disable=SC2016 # the variables are jq's
 			jq -L "$tools/coherence" -n -f "$tools/bench/guest.jq" --arg topology "$topology" --argjson counting true \
 				--slurpfile said "$dir/$topology-$variant.said" \
@@ -130,7 +135,7 @@ flock -n "$lock" || die "make bench is running" "$dir/lock" "wait for it"
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
 export STOCK_KDIR=$stock PATCHED_KDIR=$patched
-steps_begin bench $(($([[ -n ${QUICK:-} ]] && echo 5 || echo 6) + 3 * ${#topologies[@]}))
+steps_begin bench $(($([[ -n ${QUICK:-} ]] && echo 5 || echo 6) + 4 * ${#topologies[@]}))
 rm -f "$dir"/*.{said,counted} "$dir"/report.*
 step judge-can-fail "$tools/bench/judge-test.sh"
 step build build
@@ -138,7 +143,8 @@ step instructions "$tools/icount.sh" count
 [[ -n ${QUICK:-} ]] || step growth "$tools/growth.sh"
 for topology in "${topologies[@]}"; do
 	step "$topology-stock" guest "$topology" stock "$stock" stock/1 stock/2 stock/0
-	step "$topology-polled" guest "$topology" polled "$stock" polled/1
+	step "$topology-polled-stock" guest "$topology" polled-stock "$stock" polled/1
+	step "$topology-polled-patched" guest "$topology" polled-patched "$patched" polled/1
 	step "$topology-patched" guest "$topology" patched "$patched" unhinted/1 unhinted/2 hinted/1 hinted/2
 done
 step report write_report

@@ -2,7 +2,7 @@
 # guest.sh READS REPEATS MODE...: what a guest of bench.sh does. host.sh has the same
 # done on the machine that it is on: what differs there is what it sets and replaces.
 #
-# MODE is stock, unhinted, hinted or polled, which is stock with rings that poll, a
+# MODE is stock, unhinted, hinted or polled, which is rings that poll, without hints, a
 # slash, and the drives' rq_affinity. Each workload of cprovbench is run in each mode,
 # REPEATS times, as a region of the coherence instrument; swap has two. With hints each is
 # run once more, shortly and outside of any region, to be told by receipts who came home.
@@ -111,7 +111,7 @@ ran()
 # not have there is one that we have lost.
 may_lack()
 {
-	[[ $1 == hybrid ]]
+	[[ ${1%% *} == hybrid ]]
 }
 
 # say_result REGION RESULT: of the run that run() is about.
@@ -180,6 +180,7 @@ run_polled()
 	for ring in iopoll hybrid; do
 		run "$1" "$2" chase "$ring"
 		run "$1" "$2" peak "$ring" --depth 32
+		run "$1" "$2" peak "$ring fixed" --depth 32 --fixed
 	done
 }
 
@@ -224,7 +225,9 @@ run_mode()
 
 	set_rq_affinity "$rq_affinity"
 	if [[ $mode == polled ]]; then
-		run_polled "$baseline" "$rq_affinity"
+		mode=$baseline
+		[[ ! -e $module ]] || mode=unhinted
+		run_polled "$mode" "$rq_affinity"
 		return
 	fi
 	# Of ours, where the others complete decides behind how many an urgent read is, and
@@ -245,6 +248,7 @@ run_mode()
 		run "$mode" "$rq_affinity" "$workload" default
 	done
 	run "$mode" "$rq_affinity" peak default --depth 32
+	run "$mode" "$rq_affinity" peak 'default fixed' --depth 32 --fixed
 	# The other workloads are tried with what stock does by default.
 	[[ $rq_affinity == "$usual" ]] || return 0
 	run "$mode" "$rq_affinity" swap default --tensor 1M --block 64K

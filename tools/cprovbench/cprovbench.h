@@ -94,7 +94,7 @@ struct options {
 	unsigned int beam, hops, workers, wait;
 	uint64_t ios, seconds, tensor, total;
 	int region, sq_cpu;
-	bool verify, prepare, json, receipts;
+	bool verify, prepare, json, receipts, fixed;
 };
 
 extern const char *const workload_names[];
@@ -168,6 +168,7 @@ struct request {
 	uint64_t submitted_ns;
 	const struct io_locality_hint *hint; /* its own, or NULL: its slot's */
 	void *owner;
+	unsigned int buffer; /* its number, if it is registered, plus one */
 	int res;
 	struct io_locality_receipt receipt;
 	struct iocb iocb; /* of libaio */
@@ -177,6 +178,7 @@ struct lane {
 	struct bench *bench;
 	struct io_uring ring;
 	struct cprov_ring cr;
+	bool has_default; /* which the first flow's requests need not name */
 	io_context_t aio;
 	struct iocb **queued; /* of libaio, which has no ring to keep them in */
 	unsigned int nr_queued, nr_entries;
@@ -186,6 +188,8 @@ struct lane {
 
 void lane_open(struct lane *lane, struct bench *b, unsigned int entries,
 	       struct flow *flows, unsigned int nr_flows);
+void lane_register(struct lane *lane, struct request *requests,
+		   unsigned int nr);
 void lane_close(struct lane *lane);
 void lane_queue(struct lane *lane, struct request *rq);
 void lane_submit(struct lane *lane, unsigned int wait);

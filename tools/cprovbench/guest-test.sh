@@ -106,6 +106,21 @@ try_polled()
 	done
 }
 
+# registered OPTION...: reads by numbers, as the kernel has them.
+registered()
+{
+	local tracing=/sys/kernel/tracing n
+
+	grep -q " $tracing " /proc/mounts || mount -t tracefs none "$tracing"
+	echo >"$tracing/trace"
+	echo 1 >"$tracing/events/io_uring/io_uring_submit_req/enable"
+	try "$@" peak
+	echo 0 >"$tracing/events/io_uring/io_uring_submit_req/enable"
+	n=$(grep -c 'opcode READ_FIXED' "$tracing/trace") || true
+	[[ $n == "$([[ " $* " == *' --fixed '* ]] && echo 40 || echo 0)" ]] ||
+		fail "$* had $n reads of registered buffers"
+}
+
 # The SQ thread is where --sq-cpu says.
 sq_thread()
 {
@@ -152,6 +167,10 @@ for hints in off auto; do
 	# another one is later: only a ring that puts it first has it first.
 	try --label "$hints" --hints "$hints" --ring defer --cpus "$near" --wait 8 --ios 600 mixed
 	try --label "$hints" --hints "$hints" --ring pread --threads 4 chase
+	registered --label "$hints" --hints "$hints"
+	for ring in default defer sqpoll; do
+		registered --label "$hints" --hints "$hints" --ring "$ring" --fixed
+	done
 	for ring in default coop defer sqpoll passthrough libaio; do
 		try_threads "$hints" "$ring"
 	done
@@ -165,6 +184,7 @@ try --label prepare --prepare chase
 n=$(interrupted --label counted chase)
 ((n >= 20)) || fail "40 reads by interrupt had $n"
 try_polled iopoll
+registered --label polled --ring iopoll --fixed
 if has_hybrid; then
 	try_polled hybrid
 else

@@ -2,6 +2,7 @@
 /* A ring whose requests have the hints of their flows, and what came back. */
 #include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -80,7 +81,20 @@ __attribute__((noreturn)) static void no_ring(const struct options *opt,
 	die("io_uring with %s: %s", name, strerror(error));
 }
 
-/* The first flow's hint is the ring's default, and each has a slot. */
+/*
+ * What has no hint is of class throughput, and costs least: so the bulk reads beside
+ * urgent ones. But it is not told how they came back, so who asks for that gives one.
+ */
+static bool goes_without(const struct bench *b, const struct flow *flow)
+{
+	return b->opt.workload == WORK_MIXED && !b->receipts &&
+	       flow->hint.io_class == IO_LOCALITY_CLASS_THROUGHPUT;
+}
+
+/*
+ * The first flow's hint is the ring's default, unless another is to have none, and
+ * each has a slot.
+ */
 static void enable_hints(struct lane *lane, struct flow *flows,
 			 unsigned int nr_flows)
 {
@@ -89,15 +103,20 @@ static void enable_hints(struct lane *lane, struct flow *flows,
 	int ret;
 
 	memset(slots, 0, sizeof(slots));
-	for (i = 0; i < nr_flows; i++)
+	lane->has_default = true;
+	for (i = 0; i < nr_flows; i++) {
 		slots[i].hint = flows[i].hint;
+		if (goes_without(lane->bench, &flows[i]))
+			lane->has_default = false;
+	}
 	if (lane->bench->receipts)
 		flags |= IO_LOCALITY_F_RECEIPTS;
 	/* Who waits for several does not want that of what is urgent. */
 	if (lane->bench->opt.wait > 1 && lane->bench->opt.ring == RING_DEFER)
 		flags |= IO_LOCALITY_F_BOUNDED_BATCH;
 	ret = cprov_ring_enable_flags(&lane->cr, &lane->ring, flags,
-				      &flows[0].hint, slots, nr_flows);
+				      lane->has_default ? &flows[0].hint : NULL,
+				      slots, nr_flows);
 	if (ret <= 0)
 		die("the kernel refuses the hints: %s",
 		    ret ? strerror(-ret) : "it has none");
@@ -122,6 +141,30 @@ void lane_open(struct lane *lane, struct bench *b, unsigned int entries,
 		no_ring(&b->opt, -ret);
 	if (b->hinted)
 		enable_hints(lane, flows, nr_flows);
+}
+
+/* The target and all buffers, so that no request has to look for them. */
+void lane_register(struct lane *lane, struct request *requests, unsigned int nr)
+{
+	struct iovec *buffers = allocate(nr * sizeof(*buffers));
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < nr; i++) {
+		buffers[i].iov_base = requests[i].buf;
+		buffers[i].iov_len = requests[i].bytes;
+		requests[i].buffer = i + 1;
+	}
+	ret = io_uring_register_buffers(&lane->ring, buffers, nr);
+	free(buffers);
+	if (ret == -ENOMEM)
+		die("%u buffers of %u bytes are more than may be locked: see ulimit -l",
+		    nr, requests[0].bytes);
+	if (ret)
+		die("registering buffers: %s", strerror(-ret));
+	ret = io_uring_register_files(&lane->ring, &lane->bench->target.fd, 1);
+	if (ret)
+		die("registering the target: %s", strerror(-ret));
 }
 
 void lane_close(struct lane *lane)
@@ -151,6 +194,14 @@ int request_fd(const struct bench *b, const struct request *rq)
 	return rq->file ? rq->file->fd : b->target.fd;
 }
 
+/* By the numbers that lane_register() gave. */
+static void prep_read_fixed(struct io_uring_sqe *sqe, const struct request *rq)
+{
+	io_uring_prep_read_fixed(sqe, 0, rq->buf, rq->bytes, rq->block * BLOCK,
+				 (int)rq->buffer - 1);
+	sqe->flags |= IOSQE_FIXED_FILE;
+}
+
 void lane_queue(struct lane *lane, struct request *rq)
 {
 	const struct target *tg = &lane->bench->target;
@@ -163,13 +214,16 @@ void lane_queue(struct lane *lane, struct request *rq)
 	sqe = get_sqe(lane);
 	if (lane->bench->opt.ring == RING_PASSTHROUGH)
 		device_prep_read(tg, sqe, rq);
+	else if (rq->buffer)
+		prep_read_fixed(sqe, rq);
 	else
 		io_uring_prep_read(sqe, request_fd(lane->bench, rq), rq->buf,
 				   rq->bytes, rq->block * BLOCK);
 	io_uring_sqe_set_data(sqe, rq);
 	if (rq->hint)
 		cprov_prep_hint(&lane->cr, sqe, rq->hint);
-	else if (rq->slot)
+	else if ((rq->slot || !lane->has_default) &&
+		 !goes_without(lane->bench, rq->flow))
 		cprov_prep_slot(&lane->cr, sqe, rq->slot);
 	rq->submitted_ns = now_ns();
 }

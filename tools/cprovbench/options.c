@@ -50,6 +50,7 @@ static const char usage[] =
 	"  -d, --depth N          reads in flight of handoff, and of the scan of database;\n"
 	"                         files that loader reads ahead (default 8); reads in flight\n"
 	"                         of peak (32)\n"
+	"      --fixed            of peak: the target and all buffers are registered\n"
 	"      --tensor BYTES     of swap (default 4M)\n"
 	"      --overlap N        tensors that are submitted ahead (default 1)\n"
 	"      --wait N           completions that mixed waits for at a time (default 1)\n"
@@ -202,6 +203,10 @@ static void check_ring(const struct options *opt)
 		die("passthrough reads a namespace, and loader reads files");
 	if (opt->ring == RING_PASSTHROUGH && opt->home == HOME_BACKEND)
 		die("a command has no room for a hint of its own: passthrough is not for --home backend");
+	if (opt->fixed && opt->workload != WORK_PEAK)
+		die("--fixed is for peak");
+	if (opt->fixed && opt->ring >= RING_PASSTHROUGH)
+		die("--fixed is for rings that read: not for %s", name);
 	if (opt->sq_cpu >= 0 && opt->ring != RING_SQPOLL)
 		die("--sq-cpu is for --ring sqpoll: %s has no SQ thread", name);
 }
@@ -299,6 +304,7 @@ enum {
 	OPT_TOTAL,
 	OPT_REGION,
 	OPT_SQ_CPU,
+	OPT_FIXED,
 };
 
 static const struct option options[] = {
@@ -312,6 +318,7 @@ static const struct option options[] = {
 	{ "ios", required_argument, NULL, 'n' },
 	{ "block", required_argument, NULL, 'b' },
 	{ "depth", required_argument, NULL, 'd' },
+	{ "fixed", no_argument, NULL, OPT_FIXED },
 	{ "tensor", required_argument, NULL, OPT_TENSOR },
 	{ "overlap", required_argument, NULL, OPT_OVERLAP },
 	{ "beam", required_argument, NULL, OPT_BEAM },
@@ -362,6 +369,9 @@ static void parse_option(struct options *opt, int c)
 		break;
 	case 'd':
 		opt->depth = parse_unsigned("depth", optarg, 1, 4096);
+		break;
+	case OPT_FIXED:
+		opt->fixed = true;
 		break;
 	case OPT_TENSOR:
 		opt->tensor = parse_number("tensor", optarg, BLOCK, 1U << 31);

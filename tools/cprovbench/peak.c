@@ -14,8 +14,11 @@ void peak(struct worker *w)
 	uint64_t step = 0;
 
 	lane_open(&lane, b, depth, w->own.flows, 1);
-	for (i = 0; i < depth; i++) {
+	for (i = 0; i < depth; i++)
 		request_init(&requests[i], &w->own.flows[0], 0, b->opt.block);
+	if (b->opt.fixed)
+		lane_register(&lane, requests, depth);
+	for (i = 0; i < depth; i++) {
 		if (!next_step(b))
 			continue;
 		requests[i].block = place(b, ++step, b->opt.block);
