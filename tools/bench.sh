@@ -4,7 +4,7 @@
 # cost grows; and what is in memory for each request. Writes build/bench/report.json and report.html
 # (Documentation/bench.rst).
 #
-#   QUICK=1   two topologies instead of three, fewer reads, and nothing grows
+#   QUICK=1   one topology instead of three, fewer reads, and nothing grows
 #   HOST=1    on this machine and its kernel instead, in no guest, for times: host.sh
 #
 # STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
@@ -30,13 +30,12 @@ die_with_parent "$@"
 [[ -z ${HOST:-} ]] || exec "$tools/bench/host.sh"
 
 dir=$CPROV_TOP/build/bench
-topologies=(one-queue-2llc queue-per-cpu)
+topologies=(one-queue-2llc queue-per-cpu two-node)
 reads=1000 repeats=${BENCH_REPEATS:-3}
 if [[ -n ${QUICK:-} ]]; then
-	reads=400
+	# Where there is something to win. Where there is not, what it costs are instructions.
+	topologies=(one-queue-2llc) reads=400
 	export ICOUNT_IOS=${ICOUNT_IOS:-100}
-else
-	topologies+=(two-node)
 fi
 reads=${BENCH_READS:-$reads}
 losses=$(read_reasons "$tools/bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer times)

@@ -9,7 +9,7 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 die_with_parent "$@"
 cd "$CPROV_TOP"
 
-steps_begin nightly 14
+steps_begin nightly 13
 CPROV_RELOADS=1000 CPROV_KILLS=21 step test "$tools/test.sh"
 step check "$tools/check.sh"
 step structs "$tools/structs.sh"
@@ -17,10 +17,10 @@ step matrix "$tools/matrix.sh"
 step mutants "$tools/mutants.sh"
 step coherence "$tools/coherence.sh"
 step icount "$tools/icount.sh"
-step growth "$tools/growth.sh"
 step liburing "$tools/liburing.sh"
 FIO_ROUNDS=3 step fio "$tools/fio.sh"
-QUICK=1 step bench "$tools/bench.sh"
+# And how that grows.
+step bench "$tools/bench.sh"
 step bisect "$tools/bisect.sh"
 DEBUG=kasan step test-kasan "$tools/test.sh"
 DEBUG=kcsan step test-kcsan "$tools/test.sh"
