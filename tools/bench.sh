@@ -62,7 +62,7 @@ guest()
 		add=(--append nvme.poll_queues=1)
 	fi
 	[[ $variant != *patched ]] ||
-		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
+		add+=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
 	: >"$dir/$name.said"
 	"$tools/vm/boot.sh" --name "bench-$name" --kernel "$kdir" --topology "$topology" \
 		--plugin "$dir/coherence.so,out=$dir/$name.counted,top=20" \
