@@ -106,7 +106,8 @@ module_in_guest()
 			! grep -q "^ *not ok" /tmp/ktap'
 }
 
-# On a kernel that knows nothing of hints each test is skipped, and says why.
+# On a kernel that knows nothing of hints each test is skipped, and says why, but for what
+# stock is to do.
 stock_skips()
 {
 	local stock

@@ -29,8 +29,9 @@ struct t_batch {
 };
 
 /* @null_blk: options of the device. */
-static inline void t_batch_open(struct __test_metadata *_metadata,
-				struct t_batch *batch, const char *null_blk)
+static inline void t_batch_open_plain(struct __test_metadata *_metadata,
+				      struct t_batch *batch,
+				      const char *null_blk)
 {
 	T_OK(t_null_blk(&batch->dev, null_blk));
 	batch->fd = t_dev_open(&batch->dev, O_RDONLY);
@@ -41,6 +42,13 @@ static inline void t_batch_open(struct __test_metadata *_metadata,
 		  fcntl(batch->pipe[1], F_SETPIPE_SZ,
 			T_BATCH * sizeof(t_batch_buf)));
 	ASSERT_EQ(0, t_ring_init(&batch->ring, 2 * T_BATCH, T_DEFER));
+}
+
+/* And the ring has opted in. */
+static inline void t_batch_open(struct __test_metadata *_metadata,
+				struct t_batch *batch, const char *null_blk)
+{
+	t_batch_open_plain(_metadata, batch, null_blk);
 	ASSERT_EQ(0, t_enable_batch(&batch->ring));
 }
 
