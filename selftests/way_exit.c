@@ -22,7 +22,7 @@
 
 FIXTURE(leave)
 {
-	struct t_dev dev;
+	struct t_dev dev, top; /* what is stacked on it, if anything is */
 	int cpus[T_MAX_CPUS], nr;
 	int fd, buffered;
 	struct t_nvme nvme; /* of passthrough */
@@ -35,7 +35,18 @@ FIXTURE_VARIANT(leave)
 	unsigned int enable; /* IO_LOCALITY_F_* */
 	unsigned int hint_flags; /* of every other request */
 	bool passthrough;
+	const char *(*stack)(FIXTURE_DATA(leave) * self);
 };
+
+static const char *on_loop(FIXTURE_DATA(leave) * self)
+{
+	return t_loop(&self->top, self->dev.path, true);
+}
+
+static const char *on_crypt(FIXTURE_DATA(leave) * self)
+{
+	return t_dm_crypt(&self->top, &self->dev, "");
+}
 
 #define DEFER (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER)
 #define BIG (IORING_SETUP_SQE128 | IORING_SETUP_CQE32)
@@ -52,6 +63,10 @@ T_VARIANT(leave, follow, .hint_flags = IO_LOCALITY_FOLLOW_TASK);
 T_VARIANT(leave, polled, .flags = IORING_SETUP_IOPOLL);
 T_VARIANT(leave, passthrough, .flags = BIG, .enable = IO_LOCALITY_F_RECEIPTS,
 	  .passthrough = true);
+T_VARIANT(leave, loop, .stack = on_loop);
+T_VARIANT(leave, loop_sqpoll, .flags = IORING_SETUP_SQPOLL, .stack = on_loop);
+T_VARIANT(leave, crypt, .stack = on_crypt);
+T_VARIANT(leave, crypt_sqpoll, .flags = IORING_SETUP_SQPOLL, .stack = on_crypt);
 
 static alignas(4096) char buf[DEPTH * T_WAY_BYTES];
 
@@ -87,7 +102,9 @@ static const char *open_passthrough(FIXTURE_DATA(leave) * self)
 	return why ? why : t_nvme_open(&self->nvme, &self->dev);
 }
 
-static const char *open_null_blk(FIXTURE_DATA(leave) * self, bool polled)
+static const char *open_null_blk(FIXTURE_DATA(leave) * self, bool polled,
+				 const char *(*stack)(FIXTURE_DATA(leave) *
+						      self))
 {
 	const char *why;
 
@@ -99,8 +116,12 @@ static const char *open_null_blk(FIXTURE_DATA(leave) * self, bool polled)
 	/* The driver's parameter caps what was asked for, in silence. */
 	if (polled && !t_exists("/sys/block/%s/mq/3", self->dev.name))
 		return "null_blk.poll_queues is less than two";
-	self->fd = t_dev_open(&self->dev, O_RDWR);
-	self->buffered = open(self->dev.path, O_RDWR | O_CLOEXEC);
+	self->top = self->dev;
+	why = stack ? stack(self) : NULL;
+	if (why)
+		return why;
+	self->fd = t_dev_open(&self->top, O_RDWR);
+	self->buffered = open(self->top.path, O_RDWR | O_CLOEXEC);
 	return self->fd < 0 || self->buffered < 0 ? "cannot open it" : NULL;
 }
 
@@ -111,13 +132,17 @@ FIXTURE_SETUP(leave)
 		T_OR_SKIP(open_passthrough(self));
 	else
 		T_OR_SKIP(open_null_blk(self,
-					variant->flags & IORING_SETUP_IOPOLL));
+					variant->flags & IORING_SETUP_IOPOLL,
+					variant->stack));
 	self->nr = t_cpus(self->cpus);
 	self->pinned = pinned_pages();
 }
 
 FIXTURE_TEARDOWN(leave)
 {
+	/* Or what is stacked is busy. */
+	if (self->buffered > 0)
+		close(self->buffered);
 	t_undo_all();
 }
 
@@ -264,11 +289,14 @@ static void check_nothing_left(struct __test_metadata *_metadata,
 	/* What has no ring any more is the kernel's to finish. */
 	do {
 		pinned = pinned_pages();
-		if (!t_inflight(&self->dev) && pinned == self->pinned)
+		if (!t_inflight(&self->dev) && t_inflight(&self->top) <= 0 &&
+		    pinned == self->pinned)
 			break;
 		usleep(10000);
 	} while (t_now_ms() < end);
 	ASSERT_EQ(0, t_inflight(&self->dev));
+	/* A layer without requests of its own does not tell. */
+	ASSERT_GE(0, t_inflight(&self->top));
 	ASSERT_EQ(self->pinned, pinned);
 }
 
