@@ -244,12 +244,6 @@ static const struct t_dev *counted(const struct submitter *sub)
 	return sub->layer == LOOP ? &m.stack[LOOP] : &m.dev;
 }
 
-static bool is_done(const struct t_event *event, const struct t_dev *dev)
-{
-	return !strcmp(event->name, "block_rq_complete") &&
-	       t_field(event, "dev", 0) == (long long)dev->dev;
-}
-
 static void tally(const struct submitter *sub, struct run *run)
 {
 	for (size_t i = 0; i < m.trace.nr; i++) {
@@ -257,7 +251,8 @@ static void tally(const struct submitter *sub, struct run *run)
 
 		if (!strcmp(event->name, "sched_wakeup")) {
 			run->wakeups++;
-		} else if (is_done(event, counted(sub))) {
+		} else if (t_is_of_dev(event, "block_rq_complete",
+				       counted(sub))) {
 			run->done++;
 			run->per_cpu[event->cpu]++;
 		}
@@ -286,7 +281,7 @@ static void match_numbers(struct run *run, unsigned int first, bool moves,
 	for (size_t i = 0; i < m.trace.nr; i++) {
 		const struct t_event *event = &m.trace.events[i];
 
-		if (is_done(event, dev)) {
+		if (t_is_of_dev(event, "block_rq_complete", dev)) {
 			long long off = t_field(event, "sector", 0) * 512;
 
 			for (unsigned int nr = 0; nr < run->reads; nr++)

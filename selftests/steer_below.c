@@ -71,20 +71,15 @@ struct request {
 static struct request look_up(const struct t_trace *trace,
 			      const struct t_dev *dev, __u32 flow)
 {
+	const struct t_event *decided = t_decision(trace, dev, flow);
 	const struct t_event *done = t_last_done(trace, dev, flow);
 	struct request rq = { false, -1, -1, -1, -1 };
 
-	for (size_t i = 0; i < trace->nr; i++) {
-		const struct t_event *event = &trace->events[i];
-
-		if (strcmp(event->name, "cprov_complete") ||
-		    t_field(event, "dev", 0) != (long long)dev->dev ||
-		    t_field(event, "flow_id", 0) != flow)
-			continue;
-		rq.of_node = t_field(event, "home_node", -1) >= 0;
-		rq.issued = t_field(event, "submit_cpu", -1);
-		rq.irq = event->cpu;
-		rq.reason = t_field(event, "reason", -1);
+	if (decided) {
+		rq.of_node = t_field(decided, "home_node", -1) >= 0;
+		rq.issued = t_field(decided, "submit_cpu", -1);
+		rq.irq = decided->cpu;
+		rq.reason = t_field(decided, "reason", -1);
 	}
 	if (done)
 		rq.done = done->cpu;
@@ -105,27 +100,6 @@ static void shoot(struct __test_metadata *_metadata, FIXTURE_DATA(below) * self,
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, SHOTS));
 }
 
-/* Leaves its CPU to no worker, as an SQ thread does. */
-static void spin_on(int cpu)
-{
-	if (t_pin(cpu))
-		_exit(1);
-	for (;;)
-		__asm__ volatile("" ::: "memory");
-}
-
-/* Whether a worker near home has a CPU to be on that is not home. */
-static bool has_neighbour(const FIXTURE_DATA(below) * self)
-{
-	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
-
-	while (nr--)
-		if (cpus[nr] != self->home &&
-		    t_share_cache(cpus[nr], self->home))
-			return true;
-	return false;
-}
-
 T_TEST_F(below, read)
 {
 	const int node = t_node_of(self->home);
@@ -133,11 +107,8 @@ T_TEST_F(below, read)
 	struct t_shot shots[SHOTS];
 
 	if (!variant->sq_thread) {
-		const pid_t pid = t_fork();
-
-		ASSERT_LE(0, pid);
-		if (!pid)
-			spin_on(self->home);
+		/* It leaves its CPU to no worker, as an SQ thread does. */
+		ASSERT_LT(0, t_occupy(self->home));
 		/* Near home will do, as for an SQ thread. */
 		ASSERT_EQ(0, t_set(T_KNOBS "/bind_classes", " "));
 	}
@@ -168,7 +139,7 @@ T_TEST_F(below, read)
 	       elsewhere, left);
 	/* A worker that the scheduler moves just then may be taken for another. */
 	EXPECT_GE(SHOTS / 8, strayed);
-	if (has_neighbour(self))
+	if (t_has_neighbour(self->home))
 		EXPECT_LE(SHOTS / 3, elsewhere);
 	/* A drive's interrupt may be in another node, or where home is. */
 	if (variant->queues == T_ONE_QUEUE && variant->sq_thread)

@@ -57,15 +57,10 @@ static void open_loop(struct __test_metadata *_metadata,
 static int worker_cpu(const FIXTURE_DATA(worker) * self,
 		      const struct t_shot *shot)
 {
-	for (size_t i = 0; i < self->trace.nr; i++) {
-		const struct t_event *event = &self->trace.events[i];
+	const struct t_event *event =
+		t_decision(&self->trace, &self->below, shot->hint.flow_id);
 
-		if (!strcmp(event->name, "cprov_complete") &&
-		    t_field(event, "dev", 0) == (long long)self->below.dev &&
-		    t_field(event, "flow_id", 0) == shot->hint.flow_id)
-			return t_field(event, "submit_cpu", -1);
-	}
-	return -1;
+	return event ? t_field(event, "submit_cpu", -1) : -1;
 }
 
 /* How often work was queued for workers that are bound to a CPU. */
@@ -248,31 +243,18 @@ T_TEST_F(worker, not_one_for_each)
 	EXPECT_GT(PER_IDLE, nr);
 }
 
-static void spin_on(int cpu)
-{
-	if (t_pin(cpu))
-		_exit(1);
-	for (;;)
-		__asm__ volatile("" ::: "memory");
-}
-
 /* Who spins there would be disturbed, and the worker would wait. */
 T_TEST_F(worker, near_a_busy_home)
 {
 	const int home = self->cpus[self->nr - 1];
 	static struct t_shot shots[SHOTS];
 	unsigned int in_its_cache = 0, wanted = 0;
-	pid_t pid;
 
 	/* Alone in its cache, it has no neighbour to take the worker. */
-	for (int i = 0; i < self->nr - 1; i++)
-		if (t_share_cache(self->cpus[i], home))
-			wanted = SHOTS - SHOTS / 6;
+	if (t_has_neighbour(home))
+		wanted = SHOTS - SHOTS / 6;
 	open_loop(_metadata, self, true);
-	pid = t_fork();
-	ASSERT_LE(0, pid);
-	if (!pid)
-		spin_on(home);
+	ASSERT_LT(0, t_occupy(home));
 	for (size_t i = 0; i < SHOTS; i++)
 		shots[i] = urgent_shot(home, self->cpus[0]);
 	/* When the first are done it is there. */

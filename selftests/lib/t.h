@@ -107,6 +107,8 @@ int t_nr_cpu_ids(void);
 /* Whether a list such as "0-3,8" or "0, 1" has the number. */
 bool t_in_list(const char *list, int nr);
 bool t_share_cache(int a, int b);
+/* Whether another CPU that is online does so with this one. */
+bool t_has_neighbour(int cpu);
 /* -1 if the kernel has no nodes. */
 int t_node_of(int cpu);
 int t_nr_nodes(void);
@@ -119,6 +121,8 @@ int t_unpin(void);
  * task may not run on would count as the CPU that it submits from.
  */
 int t_stand_on(int cpu, int home);
+/* Have a process of its own, which dies with this one, run there and never sleep. */
+pid_t t_occupy(int cpu);
 /* Comes back online at the end. */
 int t_cpu_offline(int cpu);
 int t_cpu_online(int cpu);
@@ -346,6 +350,12 @@ int t_dev_open(const struct t_dev *dev, int flags);
 long long t_sectors(const struct t_trace *trace, const struct t_dev *dev);
 long long t_sectors_of(const struct t_trace *trace, const struct t_dev *dev,
 		       __u32 flow);
+/* Whether it is an event of that name, of the device. */
+bool t_is_of_dev(const struct t_event *event, const char *name,
+		 const struct t_dev *dev);
+/* The first decision on it for a request of the flow; NULL: there is none. */
+const struct t_event *t_decision(const struct t_trace *trace,
+				 const struct t_dev *dev, __u32 flow);
 /* The last completion on it of a request of the flow; NULL: there is none. */
 const struct t_event *t_last_done(const struct t_trace *trace,
 				  const struct t_dev *dev, __u32 flow);

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-static bool is_of_dev(const struct t_event *event, const char *name,
-		      const struct t_dev *dev)
+bool t_is_of_dev(const struct t_event *event, const char *name,
+		 const struct t_dev *dev)
 {
 	return !strcmp(event->name, name) &&
 	       t_field(event, "dev", -1) == (long long)dev->dev;
@@ -19,7 +19,7 @@ long long t_sectors(const struct t_trace *trace, const struct t_dev *dev)
 	long long sectors = 0;
 
 	for (size_t i = 0; i < trace->nr; i++)
-		if (is_of_dev(&trace->events[i], "block_rq_complete", dev))
+		if (t_is_of_dev(&trace->events[i], "block_rq_complete", dev))
 			sectors += t_field(&trace->events[i], "nr_sector", 0);
 	return sectors;
 }
@@ -32,9 +32,25 @@ static const struct t_event *completed_after(const struct t_trace *trace,
 	long long sector = t_field(&trace->events[from], "sector", -1);
 
 	for (size_t i = from; i < trace->nr; i++)
-		if (is_of_dev(&trace->events[i], "block_rq_complete", dev) &&
+		if (t_is_of_dev(&trace->events[i], "block_rq_complete", dev) &&
 		    trace->events[i].seq > trace->events[from].seq &&
 		    t_field(&trace->events[i], "sector", -1) == sector)
+			return &trace->events[i];
+	return NULL;
+}
+
+static bool is_decision(const struct t_event *event, const struct t_dev *dev,
+			__u32 flow)
+{
+	return t_is_of_dev(event, "cprov_complete", dev) &&
+	       t_field(event, "flow_id", 0) == flow;
+}
+
+const struct t_event *t_decision(const struct t_trace *trace,
+				 const struct t_dev *dev, __u32 flow)
+{
+	for (size_t i = 0; i < trace->nr; i++)
+		if (is_decision(&trace->events[i], dev, flow))
 			return &trace->events[i];
 	return NULL;
 }
@@ -47,10 +63,7 @@ static const struct t_event *done_of_flow(const struct t_trace *trace,
 					  size_t at, const struct t_dev *dev,
 					  __u32 flow)
 {
-	const struct t_event *event = &trace->events[at];
-
-	if (!is_of_dev(event, "cprov_complete", dev) ||
-	    t_field(event, "flow_id", 0) != flow)
+	if (!is_decision(&trace->events[at], dev, flow))
 		return NULL;
 	return completed_after(trace, at, dev);
 }

@@ -117,6 +117,16 @@ bool t_share_cache(int a, int b)
 	return a == b || t_in_list(best, b);
 }
 
+bool t_has_neighbour(int cpu)
+{
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
+
+	while (nr--)
+		if (cpus[nr] != cpu && t_share_cache(cpus[nr], cpu))
+			return true;
+	return false;
+}
+
 int t_node_of(int cpu)
 {
 	for (int node = 0; node < 64; node++)
@@ -147,6 +157,18 @@ int t_pin_task(pid_t tid, int cpu)
 int t_pin(int cpu)
 {
 	return t_pin_task(0, cpu);
+}
+
+pid_t t_occupy(int cpu)
+{
+	pid_t pid = t_fork();
+
+	if (pid)
+		return pid;
+	if (t_pin(cpu))
+		_exit(1);
+	for (;;)
+		__asm__ volatile("" ::: "memory");
 }
 
 int t_stand_on(int cpu, int home)
