@@ -19,7 +19,7 @@ step coherence "$tools/coherence.sh"
 step icount "$tools/icount.sh"
 step liburing "$tools/liburing.sh"
 FIO_ROUNDS=3 step fio "$tools/fio.sh"
-# And how that grows.
+# It has growth as well.
 step bench "$tools/bench.sh"
 step bisect "$tools/bisect.sh"
 DEBUG=kasan step test-kasan "$tools/test.sh"

@@ -178,7 +178,7 @@ struct lane {
 	struct bench *bench;
 	struct io_uring ring;
 	struct cprov_ring cr;
-	bool has_default; /* which the first flow's requests need not name */
+	bool no_default; /* so each request that has a hint names its slot */
 	io_context_t aio;
 	struct iocb **queued; /* of libaio, which has no ring to keep them in */
 	unsigned int nr_queued, nr_entries;

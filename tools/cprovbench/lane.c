@@ -103,11 +103,10 @@ static void enable_hints(struct lane *lane, struct flow *flows,
 	int ret;
 
 	memset(slots, 0, sizeof(slots));
-	lane->has_default = true;
 	for (i = 0; i < nr_flows; i++) {
 		slots[i].hint = flows[i].hint;
 		if (goes_without(lane->bench, &flows[i]))
-			lane->has_default = false;
+			lane->no_default = true;
 	}
 	if (lane->bench->receipts)
 		flags |= IO_LOCALITY_F_RECEIPTS;
@@ -115,7 +114,7 @@ static void enable_hints(struct lane *lane, struct flow *flows,
 	if (lane->bench->opt.wait > 1 && lane->bench->opt.ring == RING_DEFER)
 		flags |= IO_LOCALITY_F_BOUNDED_BATCH;
 	ret = cprov_ring_enable_flags(&lane->cr, &lane->ring, flags,
-				      lane->has_default ? &flows[0].hint : NULL,
+				      lane->no_default ? NULL : &flows[0].hint,
 				      slots, nr_flows);
 	if (ret <= 0)
 		die("the kernel refuses the hints: %s",
@@ -222,7 +221,7 @@ void lane_queue(struct lane *lane, struct request *rq)
 	io_uring_sqe_set_data(sqe, rq);
 	if (rq->hint)
 		cprov_prep_hint(&lane->cr, sqe, rq->hint);
-	else if ((rq->slot || !lane->has_default) &&
+	else if ((rq->slot || lane->no_default) &&
 		 !goes_without(lane->bench, rq->flow))
 		cprov_prep_slot(&lane->cr, sqe, rq->slot);
 	rq->submitted_ns = now_ns();
