@@ -109,7 +109,7 @@ def mode_order: . as $mode | ["stock", "patched", "module", "bystander", "bystan
    | figure("\($f.device), ring \($f.ring)";
        "\($i.kernels.stock.kernel) and \($i.kernels.patched.kernel), \($i.compiler); \($i.topology); tcg, one thread, icount \($i.accelerator.icount); \($i.command)";
        (sort_by(.mode | mode_order)[]
-        | {label: .mode, mode, median: .instructions, min: .medians[0], max: .medians[-1]});
+        | {label: .mode, mode, median: .instructions, min: .repeats[0], max: .repeats[-1]});
        "instructions per \(if $f.ring == "write" then "write" else "read" end) of 4 KiB, \(if $f.depth == 1 then "at depth 1" else "in rounds of \($f.depth)" end)"))),
   (.structs // empty
    | "<h2>Bytes of what each request has</h2>",

@@ -21,9 +21,9 @@ def steady: .instructions - ([.functions[unsteady[]] // 0] | add);
     kernels: (map(select(.variant != "rounds") | {key: .variant, value: .machine}) | from_entries),
     errors: [
       .[].errors[],
-      # Two medians of one case are to be one number.
-      ($cases[] | select((.medians | last) - (.medians | first) > .instructions / 1000)
-       | "\(key): not repeatable to 0.1 %: \(.medians)"),
+      # Two repetitions of one case are to be one number.
+      ($cases[] | select((.repeats | last) - (.repeats | first) > .instructions / 1000)
+       | "\(key): not repeatable to 0.1 %: \(.repeats)"),
       ($cases[] | select($stock["\(.device)/\(.ring)"] == null)
        | "\(key): there is no case of the stock kernel to compare with")
     ],
