@@ -49,6 +49,7 @@ static void cprov_look_there(const struct completion_provenance *prov,
 {
 	const bool known = home >= 0 && home < nr_cpu_ids;
 
+	sit->config.exact_classes = READ_ONCE(cprov_knobs.exact_classes);
 	sit->now_ns = ktime_get_ns();
 	sit->home_online = known && cpu_online(home);
 	sit->home_isolated = known && prov->home_node >= 0 &&

@@ -100,8 +100,8 @@ static struct cprov_decision cprov_decision(enum cprov_reason reason,
  * cprov_choose_here - choose by the facts at hand, if they settle it
  * @prov: the request
  * @env: where the decision is asked for
- * @sit: the facts; only &cprov_situation.config and &cprov_situation.node are
- *	looked at
+ * @sit: the facts; only what steers of &cprov_situation.config and
+ *	&cprov_situation.node are looked at
  * @home: from cprov_home_cpu()
  *
  * Spares the caller the clock and a look at the home CPU where neither can
@@ -129,9 +129,10 @@ EXPORT_SYMBOL_IF_KUNIT(cprov_choose_here);
  * @take: takes one of the completions that a CPU may still be sent, or says that
  *	there is none; called at most once, and only if it is then sent
  *
- * For all but step-critical requests the home's cache is home enough, as what remains
- * to be won is less than an IPI costs; but not for an administrator who has asked for
- * the very CPU.
+ * Where the consumer sleeps its CPU is interrupted anyway, to wake it, so within the
+ * home's cache, too, the request may as well be completed there. For a class that the
+ * administrator has taken from the exact ones the cache is home enough, unless he has
+ * asked for the very CPU of all of them.
  *
  * Context: That of @take.
  * Return: the CPU and why, or CPU -1 and why not.
@@ -147,7 +148,7 @@ cprov_choose_cpu(const struct completion_provenance *prov,
 	enum cprov_reason reason = cprov_reason_for(prov, env, sit, home);
 
 	if (reason == CPROV_STEERED && sit->home_shares_llc &&
-	    prov->class != IO_LOCALITY_CLASS_STEP_CRITICAL &&
+	    !(sit->config.exact_classes & BIT(prov->class)) &&
 	    !(env->flags & CPROV_ENV_FORCE_AFFINITY))
 		reason = CPROV_SHARED_CACHE;
 	if (reason == CPROV_STEERED && !take(home, sit))

@@ -17,11 +17,14 @@
  * @steer_classes: BIT(class) of each class that is worth steering.
  * @bind_classes: BIT(class) of each class whose consumers wait, so that workers may
  *	be bound to their CPUs.
+ * @exact_classes: BIT(class) of each class that is brought to the home CPU also where
+ *	its cache is shared already.
  */
 struct cprov_config {
 	bool		enabled;
 	unsigned int	steer_classes;
 	unsigned int	bind_classes;
+	unsigned int	exact_classes;
 };
 
 /**

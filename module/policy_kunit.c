@@ -41,6 +41,9 @@ static struct cprov_case cprov_steered_case(void)
 				.steer_classes	=
 					BIT(IO_LOCALITY_CLASS_LATENCY) |
 					BIT(IO_LOCALITY_CLASS_STEP_CRITICAL),
+				.exact_classes	=
+					BIT(IO_LOCALITY_CLASS_LATENCY) |
+					BIT(IO_LOCALITY_CLASS_STEP_CRITICAL),
 			},
 			.node		= HERE_NODE,
 			.now_ns		= NOW_NS,
@@ -139,7 +142,7 @@ static void cprov_set_isolated(struct cprov_case *c)
 
 static void cprov_set_shared_cache(struct cprov_case *c)
 {
-	c->prov.class = IO_LOCALITY_CLASS_LATENCY;
+	c->sit.config.exact_classes = 0;
 	c->sit.home_shares_llc = true;
 }
 
@@ -347,12 +350,11 @@ static void cprov_test_shared_cache(struct kunit *test)
 
 	for (class = 0; class < IO_LOCALITY_NR_CLASSES; class++) {
 		c.prov.class = class;
-		if (class == IO_LOCALITY_CLASS_STEP_CRITICAL)
-			CPROV_EXPECT(test, cprov_case_cpu(&c), HOME,
-				     CPROV_STEERED);
-		else
-			CPROV_EXPECT(test, cprov_case_cpu(&c), HERE,
-				     CPROV_SHARED_CACHE);
+		c.sit.config.exact_classes = BIT(class);
+		CPROV_EXPECT(test, cprov_case_cpu(&c), HOME, CPROV_STEERED);
+		c.sit.config.exact_classes = ~BIT(class);
+		CPROV_EXPECT(test, cprov_case_cpu(&c), HERE,
+			     CPROV_SHARED_CACHE);
 		CPROV_EXPECT(test, cprov_case_queue(&c), HOME, CPROV_STEERED);
 		/* The administrator wants the very CPU. */
 		c.env.flags = CPROV_ENV_FORCE_AFFINITY;
@@ -362,6 +364,7 @@ static void cprov_test_shared_cache(struct kunit *test)
 
 	c.sit.home_shares_llc = false;
 	c.prov.class = IO_LOCALITY_CLASS_LATENCY;
+	c.sit.config.exact_classes = 0;
 	CPROV_EXPECT(test, cprov_case_cpu(&c), HOME, CPROV_STEERED);
 }
 

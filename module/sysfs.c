@@ -18,6 +18,8 @@ struct cprov_knobs cprov_knobs __read_mostly = {
 			  BIT(IO_LOCALITY_CLASS_STEP_CRITICAL),
 	.bind_classes	= BIT(IO_LOCALITY_CLASS_LATENCY) |
 			  BIT(IO_LOCALITY_CLASS_STEP_CRITICAL),
+	.exact_classes	= BIT(IO_LOCALITY_CLASS_LATENCY) |
+			  BIT(IO_LOCALITY_CLASS_STEP_CRITICAL),
 	.window_us = {
 		[IO_LOCALITY_CLASS_THROUGHPUT]	  = 10 * USEC_PER_MSEC,
 		[IO_LOCALITY_CLASS_LATENCY]	  = 10 * USEC_PER_MSEC,
@@ -128,10 +130,26 @@ static ssize_t bind_classes_store(struct kobject *kobj,
 
 static struct kobj_attribute cprov_bind_classes_attr = __ATTR_RW(bind_classes);
 
+static ssize_t exact_classes_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
+{
+	return cprov_emit_classes(READ_ONCE(cprov_knobs.exact_classes), buf);
+}
+
+static ssize_t exact_classes_store(struct kobject *kobj,
+				   struct kobj_attribute *attr,
+				   const char *buf, size_t count)
+{
+	return cprov_store_classes(&cprov_knobs.exact_classes, buf, count);
+}
+
+static struct kobj_attribute cprov_exact_classes_attr = __ATTR_RW(exact_classes);
+
 static struct attribute *cprov_knob_attrs[] = {
 	&cprov_enabled_attr.attr,
 	&cprov_steer_classes_attr.attr,
 	&cprov_bind_classes_attr.attr,
+	&cprov_exact_classes_attr.attr,
 	NULL
 };
 

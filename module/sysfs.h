@@ -16,6 +16,8 @@
  * @steer_classes: BIT(class) of each class that is worth steering.
  * @bind_classes: BIT(class) of each class whose consumers wait, so that workers may
  *	be bound to their CPUs.
+ * @exact_classes: BIT(class) of each class that is brought to the home CPU also where
+ *	its cache is shared already.
  * @window_us: Active window of each class, in microseconds from submission,
  *	for hints that name none; 0 = none, such requests are not steered.
  * @limits: Requests a second that are admitted with their class.
@@ -29,6 +31,7 @@ struct cprov_knobs {
 	bool		enabled;
 	unsigned int	steer_classes;
 	unsigned int	bind_classes;
+	unsigned int	exact_classes;
 	u32		window_us[IO_LOCALITY_NR_CLASSES];
 	struct cprov_rates limits;
 	unsigned int	cpu_steered;

@@ -97,8 +97,9 @@ T_TEST_F(knobs, set)
 T_TEST_F(knobs, set_all_or_none)
 {
 	static const char *const bad[] = {
-		"enabled=2", "steer_classes=fast", "bind_classes=slow",
-		"bogus=1",   "counters/reset=1",
+		"enabled=2",	     "steer_classes=fast",
+		"bind_classes=slow", "exact_classes=near",
+		"bogus=1",	     "counters/reset=1",
 	};
 
 	for (size_t i = 0; i < T_ARRAY_SIZE(bad); i++) {

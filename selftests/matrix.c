@@ -110,8 +110,8 @@ static const struct submitter {
 };
 
 /*
- * Without a hint or with one, of a class, at a value of rq_affinity. For a step-critical
- * request 2 is no other than 1.
+ * Without a hint or with one, of a class, at a value of rq_affinity. For the classes that
+ * are steered 2 is no other than 1.
  */
 static const struct mode {
 	const char *name;
@@ -126,7 +126,6 @@ static const struct mode {
 	{ "latency", "1", IO_LOCALITY_CLASS_LATENCY, true },
 	{ "throughput", "1", IO_LOCALITY_CLASS_THROUGHPUT, false },
 	{ "prefetch", "1", IO_LOCALITY_CLASS_PREFETCH, false },
-	{ "latency", "2", IO_LOCALITY_CLASS_LATENCY, true },
 	{ "throughput", "2", IO_LOCALITY_CLASS_THROUGHPUT, false },
 	{ "prefetch", "2", IO_LOCALITY_CLASS_PREFETCH, false },
 };

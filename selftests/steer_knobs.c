@@ -72,19 +72,15 @@ T_TEST_F(knobs, off_and_on)
 /* Each class alone: the others are not steered. */
 T_TEST_F(knobs, classes)
 {
-	/* Of latency sharing the cache is enough: only a far home tells. */
-	bool near = t_share_cache(self->submit, self->home);
-
+	/* Where they share a cache that would do. */
+	ASSERT_EQ(0, t_set(T_KNOBS "/exact_classes",
+			   "throughput latency step_critical prefetch"));
 	for (int steered = 0; steered < IO_LOCALITY_NR_CLASSES; steered++) {
 		ASSERT_EQ(0, t_set(T_KNOBS "/steer_classes", "%s",
 				   t_class_name(steered)));
-		for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++) {
-			if (cls == steered && near &&
-			    cls != IO_LOCALITY_CLASS_STEP_CRITICAL)
-				continue;
+		for (int cls = 0; cls < IO_LOCALITY_NR_CLASSES; cls++)
 			check(_metadata, self, cls,
 			      cls == steered ? T_STEERED : T_CLASS);
-		}
 	}
 }
 

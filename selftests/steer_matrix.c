@@ -23,6 +23,7 @@ FIXTURE(matrix)
 	int cpus[T_MAX_CPUS], nr;
 	int fd;
 	int rq_affinity;
+	bool exact;
 };
 
 FIXTURE_VARIANT(matrix)
@@ -32,14 +33,19 @@ FIXTURE_VARIANT(matrix)
 	/* As many as there are CPUs. */
 	bool queue_per_cpu;
 	bool forced; /* rq_affinity is 2, instead of 1 */
+	bool near; /* home's cache is enough for any class */
 };
 
 T_VARIANT(matrix, one_queue, .null_blk = "");
-T_VARIANT(matrix, one_queue_forced, .null_blk = "", .forced = true);
+T_VARIANT(matrix, one_queue_near, .null_blk = "", .near = true);
+T_VARIANT(matrix, one_queue_near_forced, .null_blk = "", .near = true,
+	  .forced = true);
 T_VARIANT(matrix, two_queues, .null_blk = "submit_queues=2");
 T_VARIANT(matrix, queue_per_cpu, .null_blk = "", .queue_per_cpu = true);
 T_VARIANT(matrix, drive, .null_blk = NULL);
-T_VARIANT(matrix, drive_forced, .null_blk = NULL, .forced = true);
+T_VARIANT(matrix, drive_near, .null_blk = NULL, .near = true);
+T_VARIANT(matrix, drive_near_forced, .null_blk = NULL, .near = true,
+	  .forced = true);
 
 FIXTURE_SETUP(matrix)
 {
@@ -63,6 +69,9 @@ FIXTURE_SETUP(matrix)
 	}
 	if (t_queue_set(&self->dev, "scheduler", "none"))
 		T_SKIP("no I/O scheduler 'none' on %s", self->dev.name);
+	if (variant->near)
+		ASSERT_EQ(0, t_set(T_KNOBS "/exact_classes", " "));
+	self->exact = !variant->near || variant->forced;
 	self->rq_affinity = variant->forced ? 2 : 1;
 	ASSERT_EQ(0, t_queue_set(&self->dev, "rq_affinity",
 				 t_text("%d", self->rq_affinity)));
@@ -126,8 +135,13 @@ static void check_shot(struct __test_metadata *_metadata,
 	T_EXPECT_EQ(done, shot->done_cpu, "%s: %s", where,
 		    t_reason_name(shot->reason));
 	/* What all of it is about. */
-	if (shot->hint.io_class == IO_LOCALITY_CLASS_STEP_CRITICAL)
-		T_EXPECT_EQ(home, shot->done_cpu, "%s", where);
+	if (shot->hint.io_class == IO_LOCALITY_CLASS_STEP_CRITICAL ||
+	    shot->hint.io_class == IO_LOCALITY_CLASS_LATENCY)
+		T_EXPECT_EQ(true,
+			    home == shot->done_cpu ||
+				    (!self->exact &&
+				     t_share_cache(home, shot->done_cpu)),
+			    "%s", where);
 }
 
 static void check_class(struct __test_metadata *_metadata,

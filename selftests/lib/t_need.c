@@ -88,7 +88,8 @@ static const char *policy_default(void)
 	t_undo(was_loaded ? policy_load_undo : policy_unload_undo, "");
 	if (t_set(T_KNOBS "/enabled", "1") ||
 	    t_set(T_KNOBS "/steer_classes", "latency step_critical") ||
-	    t_set(T_KNOBS "/bind_classes", "latency step_critical"))
+	    t_set(T_KNOBS "/bind_classes", "latency step_critical") ||
+	    t_set(T_KNOBS "/exact_classes", "latency step_critical"))
 		return "cannot set the policy's knobs";
 	return NULL;
 }

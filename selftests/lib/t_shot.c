@@ -172,14 +172,22 @@ struct t_verdict t_rule_queue(const struct io_locality_hint *hint, int home,
 	return (struct t_verdict){ home, T_STEERED };
 }
 
+/* Whether its home's cache will not do. */
+static bool is_exact(int cls)
+{
+	char buf[64] = "";
+
+	t_read(buf, sizeof(buf), T_KNOBS "/exact_classes");
+	return strstr(buf, t_class_name(cls));
+}
+
 struct t_verdict t_rule_complete(const struct io_locality_hint *hint, int home,
 				 int cpu, int rq_affinity)
 {
 	struct t_verdict verdict = t_rule_queue(hint, home, cpu);
 
-	if (verdict.reason == T_STEERED &&
-	    hint->io_class == IO_LOCALITY_CLASS_LATENCY && rq_affinity != 2 &&
-	    t_share_cache(cpu, home))
+	if (verdict.reason == T_STEERED && rq_affinity != 2 &&
+	    t_share_cache(cpu, home) && !is_exact(hint->io_class))
 		return (struct t_verdict){ cpu, T_SHARED_CACHE };
 	return verdict;
 }
