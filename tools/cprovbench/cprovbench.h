@@ -94,7 +94,7 @@ struct options {
 	unsigned int beam, hops, workers, wait;
 	uint64_t ios, seconds, tensor, total;
 	int region, sq_cpu;
-	bool verify, prepare, json, receipts, fixed;
+	bool verify, prepare, json, receipts, fixed, help;
 };
 
 extern const char *const workload_names[];
@@ -104,6 +104,10 @@ const char *reason_name(unsigned int reason);
 bool ring_takes_hints(enum ring_kind kind);
 bool ring_polls(enum ring_kind kind);
 void parse_options(struct options *opt, int argc, char **argv);
+
+/* ---- help.c ---- */
+
+__attribute__((noreturn)) void help(int workload);
 
 /* ---- target.c: what is read, and what must be in it ---- */
 

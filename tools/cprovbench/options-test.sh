@@ -63,6 +63,41 @@ refused 'is smaller than what is to be read at once' database "$scratch/small"
 refused 'is smaller than what is to be read at once' mixed "$scratch/small"
 refused '--prepare writes it' hops "$file"
 
+# helps WORKLOAD WITH WITHOUT [ARGUMENT...]: help tells of one option, and not of another.
+helps()
+{
+	local workload=$1 with=$2 without=$3 said status=0
+	shift 3
+
+	said=$("$program" "$@" --help ${workload:+"$workload"} 2>&1) || status=$?
+	[[ $status == 0 && $said == *" --$with "* && $said != *" --$without "* &&
+		$said == *"cprovbench [OPTION...] ${workload:-WORKLOAD} "* ]] && return
+	printf 'help of %s: status %d, and said: %s; expected: %s, not %s\n' \
+		"${workload:-all}" "$status" "$said" "$with" "$without"
+	failed=1
+}
+
+helps '' beam bogus
+helps chase threads beam
+helps peak fixed threads
+helps swap tensor depth
+helps mixed wait workers
+helps handoff depth threads
+helps migrate threads depth
+helps hops beam fixed
+helps database home beam --json
+helps loader total tensor
+refused "workload 'query' is not known" --help query
+
+# Examples of the help are of options that there are.
+for workload in chase peak swap mixed handoff migrate hops database loader; do
+	example=$("$program" "$workload" --help | sed -n 's/^  cprovbench //p')
+	[[ " $example " == *" $workload "* ]] || { echo "no example of $workload"; failed=1; }
+	case $workload in loader) of=$directory ;; *) of=$file ;; esac
+	# shellcheck disable=SC2086 # words
+	refused "workload '$workload-not' is not known" ${example% "$workload" *} "$workload-not" "$of"
+done
+
 # A set that is not whole, or was written to, is not read.
 "$program" --json --output /dev/null --prepare --total 2M --ios 1 loader "$directory"
 printf x >>"$directory/cprovbench-000000"

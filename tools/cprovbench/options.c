@@ -9,76 +9,6 @@
 #include "cprovbench.h"
 #include "marker.h"
 
-static const char usage[] =
-	"Usage: cprovbench [OPTION...] WORKLOAD FILE|DEVICE|DIRECTORY\n"
-	"\n"
-	"Read FILE or DEVICE with O_DIRECT as programs do that wait for storage, verify\n"
-	"what was read, and tell how long the consumer waited. Requests carry locality\n"
-	"hints, on a kernel that takes them.\n"
-	"\n"
-	"  chase     one read at a time, each of which says where the next one is, as an\n"
-	"            agent's or a retrieval loop's\n"
-	"  peak      reads of random places, --depth of them in flight, submitted and\n"
-	"            reaped in batches by one thread\n"
-	"  swap      tensors of a KV cache in many reads each: one after the other, then\n"
-	"            the next ones submitted before one is consumed\n"
-	"  mixed     on one ring: a chase, bulk reads and prefetches\n"
-	"  handoff   one thread submits, another consumes\n"
-	"  migrate   a chase whose thread moves between submission and completion\n"
-	"  hops      queries of a graph that is on the drive, as an index of vectors: a beam\n"
-	"            of nodes at a time, which say where the next ones are\n"
-	"  database  a sequential scan, and backends that fetch pages of the heap one by one\n"
-	"            as an index says, with rings of their own or through I/O workers\n"
-	"  loader    of data for training: the files of DIRECTORY, shuffled, read ahead of a\n"
-	"            trainer that waits for them in that order\n"
-	"\n"
-	"  -r, --ring KIND        default, coop, defer (DEFER_TASKRUN), sqpoll, iopoll,\n"
-	"                         hybrid (HYBRID_IOPOLL), passthrough (NVMe commands), or,\n"
-	"                         which are no rings, libaio or pread (default: default)\n"
-	"      --sq-cpu N         the SQ thread of sqpoll runs on this CPU\n"
-	"  -H, --hints WHEN       auto, off, or need (default auto)\n"
-	"      --no-receipts      do not ask the kernel how requests came back\n"
-	"  -c, --cpus LIST        CPUs to use, such as 0-3,8: threads are pinned to them in\n"
-	"                         turn; handoff consumes on the first, submits on the second\n"
-	"  -t, --threads N        of chase, migrate and hops; backends of database; workers of\n"
-	"                         loader (default 1)\n"
-	"  -s, --seconds N        run for so long (default 5)\n"
-	"  -n, --ios N            or until so many reads were begun; for swap, tensors; for\n"
-	"                         hops and database, queries; for loader, files\n"
-	"  -b, --block BYTES      of a read (default 4096; swap and loader: 131072); of\n"
-	"                         database, a page (8192)\n"
-	"  -d, --depth N          reads in flight of handoff, and of the scan of database;\n"
-	"                         files that loader reads ahead (default 8); reads in flight\n"
-	"                         of peak (32)\n"
-	"      --fixed            of peak: the target and all buffers are registered\n"
-	"      --tensor BYTES     of swap (default 4M)\n"
-	"      --overlap N        tensors that are submitted ahead (default 1)\n"
-	"      --wait N           completions that mixed waits for at a time (default 1)\n"
-	"      --beam N           nodes of hops that are read together (default 4)\n"
-	"      --hops N           of a query (default 8)\n"
-	"      --workers N        threads of database that read for the others; 0, the\n"
-	"                         default, gives each of these a ring\n"
-	"      --home WHOSE       of reads by such a worker: worker, wherever it is by then\n"
-	"                         (default), or backend\n"
-	"      --budget US        of the hints (default 0: the policy's)\n"
-	"      --no-verify        do not check the data\n"
-	"      --prepare          first write the pattern that is verified OVER ALL that is\n"
-	"                         in FILE or on DEVICE; in DIRECTORY, files for loader\n"
-	"      --total BYTES      that --prepare writes of these at most (default 256M)\n"
-	"      --region N         between the markers of the coherence instrument\n"
-	"  -l, --label TEXT       goes into the result\n"
-	"  -j, --json             the result is one line of JSON\n"
-	"  -o, --output FILE      it goes there (default: standard output)\n"
-	"  -h, --help             this text\n"
-	"\n"
-	"Examples:\n"
-	"  truncate -s 1G tensors && cprovbench --prepare swap tensors\n"
-	"  cprovbench --ring defer --cpus 2 chase tensors\n"
-	"  cprovbench --json --hints off mixed tensors | jq .phases[].flows[].latency_ns\n"
-	"\n"
-	"Exit status: 0 all data were right; 1 some were not; 2 nothing was measured;\n"
-	"3 nor could it be: the kernel or the device has not what was asked for.\n";
-
 const char *const workload_names[] = { "chase",	  "peak",    "swap", "mixed",
 				       "handoff", "migrate", "hops", "database",
 				       "loader",  NULL };
@@ -426,8 +356,8 @@ static void parse_option(struct options *opt, int c)
 		opt->output = optarg;
 		break;
 	case 'h':
-		fputs(usage, stdout);
-		exit(0);
+		opt->help = true;
+		break;
 	default:
 		fputs("Try cprovbench --help.\n", stderr);
 		exit(2);
@@ -449,6 +379,10 @@ void parse_options(struct options *opt, int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "r:H:c:t:s:n:b:d:l:jo:h", options,
 				NULL)) != -1)
 		parse_option(opt, c);
+	if (opt->help)
+		help(optind < argc ? (int)parse_name("workload", argv[optind],
+						     workload_names) :
+				     -1);
 	if (argc - optind != 2) {
 		fputs("A workload and what to read are needed: see cprovbench --help.\n",
 		      stderr);
