@@ -4,12 +4,14 @@
 # cost grows; and what is in memory for each request. Writes build/bench/report.json and report.html
 # (Documentation/bench.rst).
 #
-#   QUICK=1   one topology instead of three, fewer reads, and nothing grows
+#   QUICK=1   one topology instead of three, fewer reads, some workloads at one rq_affinity
+#             only, and nothing grows
 #   HOST=1    on this machine and its kernel instead, in no guest, for times: host.sh
 #
-# STOCK_KDIR and PATCHED_KDIR name kernel build trees to use as they are, instead
-# of building any. BENCH_READS is how many reads are counted in each run (1000, or
-# 400 with QUICK), BENCH_REPEATS how many runs are made of each case (3).
+# TOPOLOGIES names the guests' machines, if not those. STOCK_KDIR and PATCHED_KDIR name
+# kernel build trees to use as they are, instead of building any. BENCH_READS is how many
+# reads are counted in each run (1000, or 400 with QUICK), BENCH_REPEATS how many runs are
+# made of each case (3).
 #
 # Exit status: 0 all that must be was measured, all data were right, and where we lose it is known
 # why; 1 not so; 2 the host is at fault.
@@ -31,13 +33,14 @@ die_with_parent "$@"
 
 dir=$CPROV_TOP/build/bench
 topologies=(one-queue-2llc queue-per-cpu two-node)
-reads=1000 repeats=${BENCH_REPEATS:-3}
+reads=1000 repeats=${BENCH_REPEATS:-3} settings=(--all-settings) cases=("$tools"/bench/cases{,-all-settings})
 if [[ -n ${QUICK:-} ]]; then
 	# Where there is something to win. Where there is not, what it costs are instructions.
-	topologies=(one-queue-2llc) reads=400
+	topologies=(one-queue-2llc) reads=400 settings=() cases=("$tools/bench/cases")
 	export ICOUNT_IOS=${ICOUNT_IOS:-100}
 fi
 reads=${BENCH_READS:-$reads}
+[[ -z ${TOPOLOGIES:-} ]] || read -ra topologies <<<"$TOPOLOGIES"
 losses=$(read_reasons "$tools/bench/losses" "$CPROV_TOP/Documentation/bench.rst" topology workload mode by peer times)
 
 build()
@@ -71,7 +74,7 @@ guest()
 		--add "$tools/common/count.sh:/lib/cprov/count.sh" \
 		--add "$tools/bench/guest.sh:/lib/cprov/guest.sh" "${add[@]}" \
 		--out "$dir/$name.said" --timeout 1800 -- \
-		bash /lib/cprov/guest.sh "$reads" "$repeats" "$@"
+		bash /lib/cprov/guest.sh "${settings[@]}" "$reads" "$repeats" "$@"
 }
 
 growth_of_this_run()
@@ -113,7 +116,7 @@ write_report()
 				--slurpfile counted "$dir/$topology-$variant.counted"
 		done
 	done | jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" \
-		--rawfile cases "$tools/bench/cases" -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
+		--rawfile cases <(cat "${cases[@]}") -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -r -f "$tools/bench/html.jq" "$dir/report.json" >"$dir/report.html"
 	jq -e '[.guests[].cases[].wrong] | length > 0 and add == 0' "$dir/report.json" >/dev/null || {

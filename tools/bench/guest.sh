@@ -1,10 +1,11 @@
 #!/bin/bash
-# guest.sh READS REPEATS MODE...: what a guest of bench.sh does. host.sh has the same
+# guest.sh [--all-settings] READS REPEATS MODE...: what a guest of bench.sh does. host.sh has the same
 # done on the machine that it is on: what differs there is what it sets and replaces.
 #
 # MODE is stock, unhinted, hinted or polled, which is rings that poll, without hints, a
 # slash, and the drives' rq_affinity. Each workload of cprovbench is run in each mode,
-# REPEATS times, as a region of the coherence instrument; swap has two. With hints each is
+# REPEATS times, as a region of the coherence instrument; swap has two. What takes longest is
+# tried on stock at one rq_affinity alone, but for --all-settings. With hints each is
 # run once more, shortly and outside of any region, to be told by receipts who came home.
 # The port cprov.out gets lines of JSON: one on the machine, and one for each run.
 set -euo pipefail
@@ -16,7 +17,7 @@ samples='' loader_cpus=''
 said=/tmp/cprovbench.said
 module=/lib/cprov/completion_provenance.ko
 # The mode that what takes no hints is run in, and the rq_affinity that all is run with.
-baseline=stock usual=1
+baseline=stock usual=1 all_settings=
 # All that are measured, in their order. The instrument has 64, so they come round.
 region=0
 # Which of the repeats it is.
@@ -249,8 +250,7 @@ run_mode()
 	done
 	run "$mode" "$rq_affinity" peak default --depth 32
 	run "$mode" "$rq_affinity" peak 'default fixed' --depth 32 --fixed
-	# The other workloads are tried with what stock does by default.
-	[[ $rq_affinity == "$usual" ]] || return 0
+	[[ $rq_affinity == "$usual" || -n $all_settings ]] || return 0
 	run "$mode" "$rq_affinity" swap default --tensor 1M --block 64K
 	for workers in '--workers 0' '--workers 2' '--workers 2 --home backend'; do
 		# shellcheck disable=SC2086 # options
@@ -286,6 +286,10 @@ make_samples()
 
 main()
 {
+	if [[ $1 == --all-settings ]]; then
+		all_settings=1
+		shift
+	fi
 	reads=$1 repeats=$2
 	shift 2
 	# shellcheck source=tools/common/count.sh
