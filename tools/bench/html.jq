@@ -103,7 +103,7 @@ def mode_order: . as $mode | ["stock", "patched", "module", "bystander", "bystan
     else "In no guest: times are this machine's, and nothing counted transfers. "
       + "Bars are medians, black lines reach from the least to the most of \(.repeats) repetitions of \(.seconds) s.</p>" end,
   (.icount // empty
-   | . as $i | "<h2>Instructions</h2>",
+   | . as $i | "<h2>Instructions</h2><p>Bars are lower quartiles here (Documentation/icount.rst).</p>",
    ($i.cases | group_by([.device, .ring])[]
    | first as $f
    | figure("\($f.device), ring \($f.ring)";
