@@ -161,9 +161,9 @@
  * enum io_locality_class - what a completion is worth to its consumer
  * @IO_LOCALITY_CLASS_THROUGHPUT: Nobody waits for this one alone: complete it
  *	wherever that is cheapest. What a request without a hint is.
- * @IO_LOCALITY_CLASS_LATENCY: Somebody waits: bring it to the home's cache.
+ * @IO_LOCALITY_CLASS_LATENCY: Somebody waits: bring it to the home CPU.
  * @IO_LOCALITY_CLASS_STEP_CRITICAL: A step of a control loop is blocked on it:
- *	bring it to the home CPU itself, with no deferral that can be avoided.
+ *	bring it there with no deferral that can be avoided, nor held by a batch.
  * @IO_LOCALITY_CLASS_PREFETCH: Nobody waits yet: never spend anything on it.
  */
 enum io_locality_class {
