@@ -5,7 +5,7 @@
 # MODE is stock, unhinted, hinted or polled, which is rings that poll, without hints, a
 # slash, and the drives' rq_affinity. Each workload of cprovbench is run in each mode,
 # REPEATS times, as a region of the coherence instrument; swap has two. What takes longest is
-# tried on stock at one rq_affinity alone, but for --all-settings. With hints each is
+# tried at one rq_affinity alone, but for --all-settings. With hints each is
 # run once more, shortly and outside of any region, to be told by receipts who came home.
 # The port cprov.out gets lines of JSON: one on the machine, and one for each run.
 set -euo pipefail
@@ -220,9 +220,26 @@ run_mixed()
 	run "$1" "$2" mixed 'defer wait 8' --wait 8
 }
 
+# run_others MODE RQ_AFFINITY: what takes longest.
+run_others()
+{
+	local workers
+
+	run "$1" "$2" swap default --tensor 1M --block 64K
+	for workers in '--workers 0' '--workers 2' '--workers 2 --home backend'; do
+		# shellcheck disable=SC2086 # options
+		run "$1" "$2" database default --threads 2 $workers
+	done
+	if [[ -n $samples ]]; then
+		cpus=$loader_cpus run "$1" "$2" loader default --threads 2 --block 64K
+	else
+		lacks "$1" loader default 'no files for it could be written'
+	fi
+}
+
 run_mode()
 {
-	local mode=$1 rq_affinity=$2 workload workers
+	local mode=$1 rq_affinity=$2 workload
 
 	set_rq_affinity "$rq_affinity"
 	if [[ $mode == polled ]]; then
@@ -236,6 +253,7 @@ run_mode()
 	if [[ $mode != "$baseline" && $rq_affinity != "$usual" ]]; then
 		run_mixed "$mode" "$rq_affinity"
 		run "$mode" "$rq_affinity" peak default --depth 32
+		[[ -z $all_settings ]] || run_others "$mode" "$rq_affinity"
 		return
 	fi
 	# Stock may think that near is good enough.
@@ -250,17 +268,7 @@ run_mode()
 	done
 	run "$mode" "$rq_affinity" peak default --depth 32
 	run "$mode" "$rq_affinity" peak 'default fixed' --depth 32 --fixed
-	[[ $rq_affinity == "$usual" || -n $all_settings ]] || return 0
-	run "$mode" "$rq_affinity" swap default --tensor 1M --block 64K
-	for workers in '--workers 0' '--workers 2' '--workers 2 --home backend'; do
-		# shellcheck disable=SC2086 # options
-		run "$mode" "$rq_affinity" database default --threads 2 $workers
-	done
-	if [[ -n $samples ]]; then
-		cpus=$loader_cpus run "$mode" "$rq_affinity" loader default --threads 2 --block 64K
-	else
-		lacks "$mode" loader default 'no files for it could be written'
-	fi
+	[[ $rq_affinity != "$usual" && -z $all_settings ]] || run_others "$mode" "$rq_affinity"
 }
 
 run_modes()
