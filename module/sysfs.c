@@ -73,8 +73,21 @@ static ssize_t enabled_store(struct kobject *kobj, struct kobj_attribute *attr,
 
 static struct kobj_attribute cprov_enabled_attr = __ATTR_RW(enabled);
 
-static ssize_t cprov_emit_classes(unsigned int mask, char *buf)
+/* A file that is a set of classes. */
+struct cprov_classes_attribute {
+	struct kobj_attribute	kattr;
+	unsigned int		*knob;
+};
+
+static unsigned int *cprov_classes_of(struct kobj_attribute *attr)
 {
+	return container_of(attr, struct cprov_classes_attribute, kattr)->knob;
+}
+
+static ssize_t classes_show(struct kobject *kobj, struct kobj_attribute *attr,
+			    char *buf)
+{
+	unsigned int mask = READ_ONCE(*cprov_classes_of(attr));
 	unsigned int class;
 	int len = 0;
 
@@ -86,8 +99,8 @@ static ssize_t cprov_emit_classes(unsigned int mask, char *buf)
 	return len + sysfs_emit_at(buf, len, "\n");
 }
 
-static ssize_t cprov_store_classes(unsigned int *knob, const char *buf,
-				   size_t count)
+static ssize_t classes_store(struct kobject *kobj, struct kobj_attribute *attr,
+			     const char *buf, size_t count)
 {
 	unsigned int mask;
 	int ret;
@@ -96,60 +109,30 @@ static ssize_t cprov_store_classes(unsigned int *knob, const char *buf,
 	if (ret)
 		return ret;
 	/* Read by decisions on any CPU. */
-	WRITE_ONCE(*knob, mask);
+	WRITE_ONCE(*cprov_classes_of(attr), mask);
 	return count;
 }
 
-static ssize_t steer_classes_show(struct kobject *kobj,
-				  struct kobj_attribute *attr, char *buf)
-{
-	return cprov_emit_classes(READ_ONCE(cprov_knobs.steer_classes), buf);
-}
+static struct cprov_classes_attribute cprov_steer_classes_attr = {
+	.kattr	= __ATTR(steer_classes, 0644, classes_show, classes_store),
+	.knob	= &cprov_knobs.steer_classes,
+};
 
-static ssize_t steer_classes_store(struct kobject *kobj,
-				   struct kobj_attribute *attr,
-				   const char *buf, size_t count)
-{
-	return cprov_store_classes(&cprov_knobs.steer_classes, buf, count);
-}
+static struct cprov_classes_attribute cprov_bind_classes_attr = {
+	.kattr	= __ATTR(bind_classes, 0644, classes_show, classes_store),
+	.knob	= &cprov_knobs.bind_classes,
+};
 
-static struct kobj_attribute cprov_steer_classes_attr = __ATTR_RW(steer_classes);
-
-static ssize_t bind_classes_show(struct kobject *kobj,
-				 struct kobj_attribute *attr, char *buf)
-{
-	return cprov_emit_classes(READ_ONCE(cprov_knobs.bind_classes), buf);
-}
-
-static ssize_t bind_classes_store(struct kobject *kobj,
-				  struct kobj_attribute *attr, const char *buf,
-				  size_t count)
-{
-	return cprov_store_classes(&cprov_knobs.bind_classes, buf, count);
-}
-
-static struct kobj_attribute cprov_bind_classes_attr = __ATTR_RW(bind_classes);
-
-static ssize_t exact_classes_show(struct kobject *kobj,
-				  struct kobj_attribute *attr, char *buf)
-{
-	return cprov_emit_classes(READ_ONCE(cprov_knobs.exact_classes), buf);
-}
-
-static ssize_t exact_classes_store(struct kobject *kobj,
-				   struct kobj_attribute *attr,
-				   const char *buf, size_t count)
-{
-	return cprov_store_classes(&cprov_knobs.exact_classes, buf, count);
-}
-
-static struct kobj_attribute cprov_exact_classes_attr = __ATTR_RW(exact_classes);
+static struct cprov_classes_attribute cprov_exact_classes_attr = {
+	.kattr	= __ATTR(exact_classes, 0644, classes_show, classes_store),
+	.knob	= &cprov_knobs.exact_classes,
+};
 
 static struct attribute *cprov_knob_attrs[] = {
 	&cprov_enabled_attr.attr,
-	&cprov_steer_classes_attr.attr,
-	&cprov_bind_classes_attr.attr,
-	&cprov_exact_classes_attr.attr,
+	&cprov_steer_classes_attr.kattr.attr,
+	&cprov_bind_classes_attr.kattr.attr,
+	&cprov_exact_classes_attr.kattr.attr,
 	NULL
 };
 
