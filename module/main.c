@@ -260,7 +260,8 @@ static struct cprov_rates cprov_rates_now(void)
 /*
  * Whoever owns a user namespace has its users, and as many as are in it: the owner
  * of the outermost one pays for them all. But root makes them for others, and then it
- * is the namespace's own root.
+ * is the namespace's own root; or each user, where that is root as well: a service's
+ * that systemd has made, in which they are who they are outside.
  */
 static kuid_t cprov_paying_user(void)
 {
@@ -274,7 +275,9 @@ static kuid_t cprov_paying_user(void)
 	if (!uid_eq(ns->owner, GLOBAL_ROOT_UID))
 		return ns->owner;
 	root = make_kuid(ns, 0);
-	return uid_valid(root) ? root : current_uid();
+	if (!uid_valid(root) || uid_eq(root, GLOBAL_ROOT_UID))
+		return current_uid();
+	return root;
 }
 
 static unsigned int cprov_admit_requests(u16 class, unsigned int nr)

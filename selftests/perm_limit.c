@@ -239,12 +239,12 @@ T_TEST_F(limit, each_user_has_its_own)
 }
 
 /*
- * Whether the first read of another user, in a namespace that @owner has made, is over
+ * Whether the first read of @user of a namespace that @owner has made, with @map, is over
  * the limit, right after @owner has spent what there was; -1: none can be made.
  */
 static int over_in_namespace(struct __test_metadata *_metadata,
 			     FIXTURE_DATA(limit) * self, uid_t owner,
-			     uid_t inside)
+			     const char *map, uid_t user)
 {
 	int here[2], there[2], status;
 	struct sent sent;
@@ -262,15 +262,14 @@ static int over_in_namespace(struct __test_metadata *_metadata,
 			_exit(101);
 		/* Until somebody has said who is who. */
 		if (write(here[1], &c, 1) != 1 || read(there[0], &c, 1) != 1 ||
-		    setresuid(0, 0, 0) ||
+		    setresuid(user, user, user) ||
 		    send_some(self, IO_LOCALITY_CLASS_LATENCY, 1, &sent))
 			_exit(100);
 		_exit(sent.over);
 	}
 	close(here[1]);
 	if (read(here[0], &c, 1) == 1) {
-		EXPECT_EQ(0, t_write(t_text("/proc/%d/uid_map", pid),
-				     t_text("0 %u 1", inside)));
+		EXPECT_EQ(0, t_write(t_text("/proc/%d/uid_map", pid), map));
 		EXPECT_EQ(1, write(there[1], &c, 1));
 	}
 	ASSERT_EQ(pid, waitpid(pid, &status, 0));
@@ -294,11 +293,17 @@ T_TEST_F(limit, of_who_owns_the_namespace)
 	ASSERT_EQ(0, t_set(LIMITS "user_steered", "1"));
 	/* On a busy machine a second may have passed. */
 	for (int i = 0; !over && i < 20; i++)
-		over = over_in_namespace(_metadata, self, NOBODY, 100000 + i);
+		over = over_in_namespace(_metadata, self, NOBODY,
+					 t_text("0 %d 1", 100000 + i), 0);
 	if (over < 0)
 		T_SKIP("no user namespaces");
 	EXPECT_EQ(1, over);
-	EXPECT_EQ(0, over_in_namespace(_metadata, self, 0, 200000));
+	EXPECT_EQ(0, over_in_namespace(_metadata, self, 0, "0 200000 1", 0));
+	/* Who is root there is root here, and spends nothing for others. */
+	for (int i = 0; i < 3; i++)
+		EXPECT_EQ(0, over_in_namespace(
+				     _metadata, self, 0,
+				     t_text("0 0 1\n1 %d 1", 200001 + i), 1));
 }
 
 static void rmdir_undo(const char *dir)
