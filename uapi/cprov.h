@@ -102,6 +102,9 @@ static inline int cprov_probe(int fd, struct io_locality_probe *probe)
 	ret = cprov_register(fd, &reg);
 	if (!ret)
 		*probe = reg.probe;
+	/* Some kernels look at the file before they look at the operation. */
+	if (ret == -EBADF && fd < 0)
+		ret = -EINVAL;
 	return ret;
 }
 
@@ -198,8 +201,8 @@ static inline int cprov_ring_enable(struct cprov_ring *cr,
  * Threads and processes that it starts inherit it. For launchers: a program that
  * knows its rings enables them.
  *
- * Return: 1 if it is set; 0 if the kernel has no completion provenance; a negative
- *	errno if it has and refused.
+ * Return: 1 if it is set; 0 if the kernel has no completion provenance, or no
+ *	io_uring; a negative errno if it has and refused.
  */
 static inline int cprov_task_default(const struct io_locality_hint *hint)
 {
@@ -208,7 +211,7 @@ static inline int cprov_task_default(const struct io_locality_hint *hint)
 	int ret;
 
 	ret = cprov_probe(-1, &probe);
-	if (ret == -EINVAL)
+	if (ret == -EINVAL || ret == -ENOSYS)
 		return 0;
 	memset(&reg, 0, sizeof(reg));
 	reg.op = IO_LOCALITY_TASK_DEFAULT;
