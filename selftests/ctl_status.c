@@ -3,6 +3,11 @@
  * cprovctl status: what this kernel and its policy can do, for whoever asks,
  * and an exit status that tells a kernel that cannot.
  */
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "t_harness.h"
@@ -11,6 +16,7 @@
 
 T_FIXTURE(status, T_KERNEL | T_ROOT | T_CTL | T_POLICY | T_TASK_DEFAULT)
 T_FIXTURE(old_kernel, T_CTL)
+T_FIXTURE(sandbox, T_CTL)
 
 static const char *member(struct t_output *o, const char *filter)
 {
@@ -119,6 +125,29 @@ T_TEST_F(status, counts_rules)
 	ASSERT_EQ(0, t_rule_make("cprov-b"));
 	t_sh(&o, "cprovctl status");
 	EXPECT_NE(NULL, strstr(o.out, "rules: 2, of which active: 1"));
+}
+
+/* Who may not ask does not know that there is nothing. */
+T_TEST_F(sandbox, is_no_lack_of_the_kernel)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+			 offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_io_uring_register, 0,
+			 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog filter = { T_ARRAY_SIZE(code), code };
+	struct t_output o;
+
+	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+		T_SKIP("no seccomp");
+	t_sh(&o, "cprovctl status");
+	EXPECT_EQ(1, o.status);
+	EXPECT_NE(NULL, strstr(o.out, "or the sandbox"));
+	if (t_have_program("jq"))
+		EXPECT_STREQ("null", member(&o, ".kernel.supported"));
 }
 
 T_TEST_F(status, is_for_anybody)

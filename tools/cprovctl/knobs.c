@@ -107,6 +107,9 @@ struct turn {
 	char *before;
 };
 
+/* sysfs takes a page, and would leave out the rest. */
+#define VALUE_MOST 4094
+
 static void parse_turn(struct turn *turn, char *arg)
 {
 	char *equals = strchr(arg, '=');
@@ -116,6 +119,9 @@ static void parse_turn(struct turn *turn, char *arg)
 	*equals = '\0';
 	turn->name = arg;
 	turn->value = equals + 1;
+	if (strlen(turn->value) > VALUE_MOST)
+		misuse("the value of '%s' is longer than any can be",
+		       turn->name);
 }
 
 static void parse_turns(struct turn *turns, size_t nr, char **args)

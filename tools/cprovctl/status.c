@@ -128,7 +128,11 @@ static void json_kernel(const struct io_locality_probe *probe, int error,
 			bool task_default)
 {
 	json_open(&json, "kernel", '{');
-	json_bool(&json, "supported", !error);
+	/* Whoever may not ask does not know. */
+	if (error == -EPERM)
+		json_null(&json, "supported");
+	else
+		json_bool(&json, "supported", !error);
 	if (error) {
 		json_string(&json, "why", kernel_why_not(error));
 	} else {
@@ -213,5 +217,7 @@ int cmd_status(int argc, char **argv)
 		print_policy(&knobs, error);
 		print_rules(&rules);
 	}
+	if (error == -EPERM)
+		return FAILED;
 	return error ? NOT_SUPPORTED : DONE;
 }
