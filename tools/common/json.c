@@ -91,6 +91,12 @@ void json_integer(struct json *js, const char *key, int64_t value)
 	fprintf(js->file, "%" PRId64, value);
 }
 
+void json_real(struct json *js, const char *key, double value, int decimals)
+{
+	begin(js, key);
+	fprintf(js->file, "%.*f", decimals, value);
+}
+
 void json_null(struct json *js, const char *key)
 {
 	begin(js, key);

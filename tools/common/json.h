@@ -19,6 +19,7 @@ void json_close(struct json *js, char bracket);
 void json_string(struct json *js, const char *key, const char *value);
 void json_number(struct json *js, const char *key, uint64_t value);
 void json_integer(struct json *js, const char *key, int64_t value);
+void json_real(struct json *js, const char *key, double value, int decimals);
 void json_null(struct json *js, const char *key);
 void json_ratio(struct json *js, const char *key, uint64_t part, uint64_t all);
 void json_bool(struct json *js, const char *key, bool value);

@@ -12,7 +12,7 @@ struct handoff {
 	struct request *requests;
 	struct request **idle; /* a ring that the consumer fills */
 	uint64_t taken;
-	sem_t nr_idle, opened;
+	sem_t nr_idle, opened, reaped;
 	atomic_ullong submitted;
 	atomic_bool all_submitted;
 };
@@ -45,7 +45,7 @@ static void *handoff_submit(void *data)
 	lane_queue(&h->lane, h->idle[h->taken++ % b->opt.depth]);
 	lane_submit(&h->lane, 0);
 	/* Completions of a ring run in the task that submitted: stay for them. */
-	while (sem_wait(&h->opened))
+	while (sem_wait(&h->reaped))
 		;
 	return NULL;
 }
@@ -60,6 +60,7 @@ void handoff(struct worker *w)
 
 	sem_init(&h.nr_idle, 0, b->opt.depth);
 	sem_init(&h.opened, 0, 0);
+	sem_init(&h.reaped, 0, 0);
 	h.requests = allocate(b->opt.depth * sizeof(*h.requests));
 	h.idle = allocate(b->opt.depth * sizeof(*h.idle));
 	for (i = 0; i < b->opt.depth; i++) {
@@ -77,7 +78,7 @@ void handoff(struct worker *w)
 		sem_post(&h.nr_idle);
 	}
 	mark_end(b);
-	sem_post(&h.opened);
+	sem_post(&h.reaped);
 	pthread_join(submitter, NULL);
 	lane_close(&h.lane);
 	for (i = 0; i < b->opt.depth; i++)

@@ -75,14 +75,18 @@ void roam(const struct bench *b)
 static void probe(struct bench *b)
 {
 	struct io_locality_probe answer;
+	bool off;
 	int ret;
 
 	memset(&answer, 0, sizeof(answer));
 	ret = cprov_probe(-1, &answer);
 	b->kernel_has_hints = !ret;
-	if (ret && b->opt.hints == HINTS_NEED)
+	off = !ret && !(answer.state & IO_LOCALITY_STATE_HINTS);
+	if (b->opt.hints == HINTS_NEED && ret)
 		lacking("this kernel takes no locality hints");
-	b->hinted = b->kernel_has_hints && b->opt.hints != HINTS_OFF &&
+	if (b->opt.hints == HINTS_NEED && off)
+		lacking("hints are turned off: sysctl kernel.completion_provenance=1");
+	b->hinted = b->kernel_has_hints && !off && b->opt.hints != HINTS_OFF &&
 		    ring_takes_hints(b->opt.ring);
 	b->receipts = b->hinted && b->opt.receipts &&
 		      answer.enable_flags & IO_LOCALITY_F_RECEIPTS;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What was measured, for people and as JSON. */
+/* What was measured, for people. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
 
-#include "cprovbench.h"
+#include "report.h"
 
 static const char *const class_names[IO_LOCALITY_NR_CLASSES] = {
 	[IO_LOCALITY_CLASS_THROUGHPUT] = "throughput",
@@ -34,7 +33,7 @@ static const char *const reason_names[NR_REASONS] = {
 	[IO_LOCALITY_REASON_SWAMPED] = "swamped",
 };
 
-static const double percents[] = { 50, 90, 99, 99.9 };
+const double percents[NR_PERCENTS] = { 50, 90, 99, 99.9 };
 
 const char *class_name(unsigned int io_class)
 {
@@ -46,8 +45,7 @@ const char *reason_name(unsigned int reason)
 	return reason_names[reason] ? reason_names[reason] : "newer";
 }
 
-/* An emulator's clock measures the emulator. */
-static bool emulated(void)
+bool emulated(void)
 {
 	FILE *f = fopen("/proc/cpuinfo", "re");
 	char line[256];
@@ -60,88 +58,13 @@ static bool emulated(void)
 	return tcg;
 }
 
-static double per_second(uint64_t n, uint64_t ns)
+double per_second(uint64_t n, uint64_t ns)
 {
 	return ns ? (double)n * 1e9 / (double)ns : 0;
 }
 
-static void put_string(FILE *out, const char *key, const char *s)
-{
-	fprintf(out, "\"%s\":", key);
-	if (!s) {
-		fputs("null,", out);
-		return;
-	}
-	fputc('"', out);
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			fputc('\\', out);
-		if ((unsigned char)*s < 0x20)
-			fprintf(out, "\\u%04x", *s);
-		else
-			fputc(*s, out);
-	}
-	fputs("\",", out);
-}
-
-static void put_hist(FILE *out, const char *key, const struct hist *h)
-{
-	unsigned int i;
-
-	fprintf(out, "\"%s\":", key);
-	if (!h->n) {
-		fputs("null", out);
-		return;
-	}
-	fprintf(out, "{\"n\":%" PRIu64 ",\"min\":%" PRIu64 ",\"mean\":%.0f",
-		h->n, h->min, (double)h->sum / (double)h->n);
-	for (i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
-		fprintf(out, ",\"p%g\":%" PRIu64, percents[i],
-			hist_percentile(h, percents[i]));
-	fprintf(out, ",\"max\":%" PRIu64 "}", h->max);
-}
-
-static void put_reasons(FILE *out, const struct flow *f)
-{
-	const char *comma = "";
-	unsigned int i;
-
-	fputs("\"reasons\":{", out);
-	for (i = 0; i < NR_REASONS; i++)
-		if (f->reasons[i]) {
-			fprintf(out, "%s\"%s\":%" PRIu64, comma, reason_name(i),
-				f->reasons[i]);
-			comma = ",";
-		}
-	fputs("},", out);
-}
-
-static void put_flow(FILE *out, const struct bench *b, const struct phase *p,
-		     const struct flow *f)
-{
-	fputc('{', out);
-	put_string(out, "name", f->name);
-	put_string(out, "class",
-		   b->hinted ? class_name(f->hint.io_class) : NULL);
-	fprintf(out,
-		"\"ios\":%" PRIu64 ",\"bytes\":%" PRIu64 ",\"wrong\":%" PRIu64
-		",\"iops\":%.1f,\"gb_per_s\":%.6f,\"receipts\":%" PRIu64
-		",\"remote\":%" PRIu64 ",",
-		f->ios, f->bytes, f->wrong, per_second(f->ios, p->ns),
-		per_second(f->bytes, p->ns) / 1e9, f->receipts, f->remote);
-	if (b->opt.workload == WORK_MIXED)
-		fprintf(out, "\"ahead\":%" PRIu64 ",\"behind\":%" PRIu64 ",",
-			f->ahead, f->behind);
-	put_reasons(out, f);
-	put_hist(out, "latency_ns", &f->latency);
-	fputc(',', out);
-	put_hist(out, "done_to_ready_ns", &f->ready);
-	fputc('}', out);
-}
-
-/* The sums of the flows of a class; how many these are. */
-static unsigned int class_begin(struct flow *sum, const struct phase *p,
-				unsigned int io_class)
+unsigned int class_begin(struct flow *sum, const struct phase *p,
+			 unsigned int io_class)
 {
 	struct io_locality_hint hint = { .io_class = (__u16)io_class };
 	unsigned int i, n = 0;
@@ -155,82 +78,10 @@ static unsigned int class_begin(struct flow *sum, const struct phase *p,
 	return n;
 }
 
-static void class_end(struct flow *sum)
+void class_end(struct flow *sum)
 {
 	free(sum->latency.slots);
 	free(sum->ready.slots);
-}
-
-static void put_classes(FILE *out, const struct bench *b, const struct phase *p)
-{
-	const char *comma = "";
-	struct flow sum;
-	unsigned int i;
-
-	fputs(",\"classes\":[", out);
-	for (i = 0; i < IO_LOCALITY_NR_CLASSES; i++) {
-		if (class_begin(&sum, p, i)) {
-			fputs(comma, out);
-			put_flow(out, b, p, &sum);
-			comma = ",";
-		}
-		class_end(&sum);
-	}
-	fputc(']', out);
-}
-
-static void put_phase(FILE *out, const struct bench *b, const struct phase *p)
-{
-	unsigned int i;
-
-	fputc('{', out);
-	put_string(out, "name", p->name);
-	fprintf(out, "\"ns\":%" PRIu64 ",\"flows\":[", p->ns);
-	for (i = 0; i < p->nr_flows; i++) {
-		if (i)
-			fputc(',', out);
-		put_flow(out, b, p, &p->flows[i]);
-	}
-	fputc(']', out);
-	put_classes(out, b, p);
-	if (b->opt.workload == WORK_MIXED)
-		fprintf(out, ",\"sleeps\":%" PRIu64 ",\"fewest\":%u", p->sleeps,
-			p->fewest);
-	for (i = 0; i < p->nr_parts; i++) {
-		fprintf(out, ",\"%s\":{", p->parts[i].name);
-		put_hist(out, "submit_ns", &p->parts[i].submit);
-		fputc(',', out);
-		put_hist(out, "complete_ns", &p->parts[i].complete);
-		fputc('}', out);
-	}
-	fputc('}', out);
-}
-
-static void put_json(FILE *out, const struct bench *b)
-{
-	struct utsname name;
-	unsigned int i;
-
-	uname(&name);
-	fputs("{\"cprovbench\":1,", out);
-	put_string(out, "label", b->opt.label);
-	put_string(out, "workload", workload_names[b->opt.workload]);
-	put_string(out, "ring", ring_names[b->opt.ring]);
-	if (b->opt.sq_cpu >= 0)
-		fprintf(out, "\"sq_cpu\":%d,", b->opt.sq_cpu);
-	put_string(out, "kernel", name.release);
-	put_string(out, "target", b->opt.target);
-	fprintf(out,
-		"\"emulated\":%s,\"hints\":%s,\"verified\":%s,\"threads\":%u,\"workers\":%u,\"block\":%u,\"wait\":%u,\"phases\":[",
-		emulated() ? "true" : "false", b->hinted ? "true" : "false",
-		b->opt.verify ? "true" : "false", b->opt.threads,
-		b->opt.workers, b->opt.block, b->opt.wait);
-	for (i = 0; i < b->nr_phases; i++) {
-		if (i)
-			fputc(',', out);
-		put_phase(out, b, &b->phases[i]);
-	}
-	fputs("]}\n", out);
 }
 
 static void say_hist(FILE *out, const char *what, const struct hist *h)
@@ -240,7 +91,7 @@ static void say_hist(FILE *out, const char *what, const struct hist *h)
 	if (!h->n)
 		return;
 	fprintf(out, "    %-22s %10.1f", what, (double)h->min / 1e3);
-	for (i = 0; i < sizeof(percents) / sizeof(percents[0]); i++)
+	for (i = 0; i < NR_PERCENTS; i++)
 		fprintf(out, " %10.1f",
 			(double)hist_percentile(h, percents[i]) / 1e3);
 	fprintf(out, " %10.1f\n", (double)h->max / 1e3);
