@@ -110,8 +110,12 @@ T_TEST_F(update, all_or_nothing)
 		  t_update(&self->ring, &self->hint, 0, self->slots, NR_SLOTS));
 	check_flows(_metadata, self, expected);
 
-	/* All are good, but one is past the table. */
+	/* One is named, and there is none to put there. */
 	self->hint.io_class = IO_LOCALITY_CLASS_LATENCY;
+	ASSERT_EQ(-EINVAL, t_update(&self->ring, &self->hint, 1, NULL, 0));
+	check_flows(_metadata, self, expected);
+
+	/* All are good, but one is past the table. */
 	ASSERT_EQ(-EINVAL,
 		  t_update(&self->ring, &self->hint, 1, self->slots, NR_SLOTS));
 	check_flows(_metadata, self, expected);

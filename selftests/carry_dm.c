@@ -44,7 +44,8 @@ FIXTURE_SETUP(dm)
 
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY);
 	for (unsigned int i = 0; i < variant->nr_below; i++)
-		T_OK(t_null_blk(&self->below[i], ""));
+		T_OK(t_null_blk(&self->below[i],
+				"memory_backed=1 cache_size=4"));
 	params = variant->nr_below == 1 ?
 			 t_text("%s 2048", self->below[0].path) :
 			 t_text("2 8 %s 0 %s 0", self->below[0].path,
@@ -97,6 +98,20 @@ T_TEST_F(dm, write)
 {
 	ASSERT_EQ(BYTES, transfer(self, IORING_OP_WRITE, 0));
 	check(_metadata, self, variant);
+}
+
+/* Of which dm makes one for each device, from none that was submitted. */
+T_TEST_F(dm, flush)
+{
+	struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+	sqe->opcode = IORING_OP_FSYNC;
+	sqe->fd = self->fd;
+	ASSERT_EQ(0, t_submit_res(&self->ring));
+	T_OK(t_trace_load(&self->trace));
+	for (unsigned int i = 0; i < variant->nr_below; i++)
+		EXPECT_NE(NULL,
+			  t_decision(&self->trace, &self->below[i], FLOW));
 }
 
 T_TEST_F(dm, no_hint_carries_nothing)

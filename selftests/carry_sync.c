@@ -63,7 +63,10 @@ T_TEST_F(sync, what_is_waited_for)
 	EXPECT_LE(2, t_count(&self->trace, "cprov_complete", "flow_id", FLOW));
 }
 
-/* The worker that issues it waits for it, and is home, wherever its task is. */
+/*
+ * The worker that issues it waits for it, and is home, wherever its task is, and where
+ * it is itself as it submits each part.
+ */
 T_TEST_F(sync, home_is_the_worker)
 {
 	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
@@ -84,8 +87,11 @@ T_TEST_F(sync, home_is_the_worker)
 			if (strcmp(event->name, "cprov_complete") ||
 			    t_field(event, "flow_id", -1) != FLOW)
 				continue;
-			EXPECT_EQ(t_field(event, "submit_cpu", -1),
-				  t_field(event, "home_cpu", -2));
+			EXPECT_EQ(-1, t_field(event, "home_cpu", -2));
+			T_EXPECT_EQ(
+				t_field(event, "submit_cpu", -1),
+				t_field(event, "cpu", -2), "reason %s",
+				t_reason_name(t_field(event, "reason", -1)));
 			nr_decided++;
 		}
 		/* The data, and the flush. */

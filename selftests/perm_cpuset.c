@@ -12,6 +12,7 @@
 #include "t_harness.h"
 
 #define CGROUP "/sys/fs/cgroup"
+#define CYCLES 20
 
 FIXTURE(cpuset)
 {
@@ -147,6 +148,40 @@ T_TEST_F(cpuset, outside_but_offline_is_allowed)
 	check(_metadata, self, &hint, true);
 	ASSERT_EQ(0, t_cpu_online(self->out));
 	check(_metadata, self, &hint, false);
+}
+
+/* Where it is neither in the cpuset nor away, for a moment, in which much is done. */
+T_TEST_F(cpuset, inside_is_allowed_while_it_comes_and_goes)
+{
+	struct io_locality_hint hint = home(self->out);
+	int status, refused = 0, sent = 0;
+	pid_t pid;
+
+	if (t_cpu_offline(self->out))
+		T_SKIP("no CPU hotplug");
+	ASSERT_EQ(0, t_cpu_online(self->out));
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
+			     self->in, self->out));
+	ASSERT_EQ(0, t_pin(self->in));
+	ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));
+	pid = t_fork();
+	if (!pid) {
+		int ret = 0;
+
+		for (int i = 0; i < CYCLES && !ret; i++)
+			ret = t_cpu_offline(self->out) ?:
+							 t_cpu_online(self->out);
+		_exit(ret ? 1 : 0);
+	}
+	while (!waitpid(pid, &status, WNOHANG)) {
+		refused += request(&self->ring, self->fd, &hint) == -EPERM;
+		refused += t_update(&self->ring, &hint, 0, NULL, 0) == -EPERM;
+		sent++;
+	}
+	EXPECT_EQ(0, status);
+	EXPECT_EQ(0, refused);
+	TH_LOG("%d requests, %d refused", sent, refused);
+	EXPECT_EQ(1, request(&self->ring, self->fd, &hint));
 }
 
 /* Neither names a CPU: the one submitted from is inside by itself. */

@@ -162,6 +162,31 @@ T_TEST_F(async, unasked_if_home_is_another)
 	EXPECT_EQ(self->cpus[1], shot.done_cpu);
 }
 
+/* What is cached it waits for, and hands the task what it has read. */
+T_TEST_F(async, home_is_the_worker_that_waits)
+{
+	int fd = open(self->dev.path, O_RDONLY | O_CLOEXEC);
+	struct t_shot shots[SHOTS];
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM));
+	ASSERT_EQ(0, posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED));
+	for (int i = 0; i < SHOTS; i++) {
+		shots[i] = async_shot(IO_LOCALITY_CLASS_STEP_CRITICAL,
+				      self->cpus[i % self->nr],
+				      self->cpus[(i + 1) % self->nr]);
+		shots[i].off = i * 65536ULL;
+	}
+	T_OK(t_shoot(&self->ring, fd, &self->trace, shots, SHOTS));
+	for (int i = 0; i < SHOTS; i++) {
+		EXPECT_EQ(4096, shots[i].res);
+		EXPECT_EQ(-1, shots[i].home_cpu);
+		EXPECT_EQ(t_issued_on(&self->trace, &shots[i]),
+			  shots[i].done_cpu);
+	}
+	close(fd);
+}
+
 /* What no worker issues wakes none. */
 T_TEST_F(async, unasked_if_issued_at_once)
 {

@@ -209,6 +209,23 @@ T_TEST_F(sqthread, handed_over_if_cached)
 	close(fd);
 }
 
+/* One below may find out that it would block when another has begun. */
+T_TEST_F(sqthread, handed_over_if_there_are_devices_below)
+{
+	struct t_dev dm;
+	int fd;
+
+	T_OR_SKIP(
+		t_dm(&dm, 32 << 11, "linear", t_text("%s 0", self->dev.path)));
+	fd = t_dev_open(&dm, O_RDONLY);
+	ASSERT_LE(0, fd);
+	t_trace_start(&self->trace);
+	ASSERT_EQ(4096, read_async(self, fd, 4096, 0));
+	T_OK(t_trace_load(&self->trace));
+	expect_unasked(_metadata, self);
+	close(fd);
+}
+
 /* What is not there is a worker's to tell. */
 T_TEST_F(sqthread, handed_over_without_a_file)
 {

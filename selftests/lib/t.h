@@ -412,7 +412,7 @@ struct t_shot {
 	int submit_cpu;
 	unsigned long long off;
 	bool write;
-	unsigned int sqe_flags;
+	unsigned int sqe_flags, rw_flags;
 	/* Out: */
 	int res;
 	int queue_cpu, queue_reason; /* -1: was not asked for */

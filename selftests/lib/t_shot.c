@@ -57,6 +57,7 @@ static const char *shoot_once(struct t_ring *ring, int fd, struct t_shot *shot)
 	t_prep_rw(sqe, shot->write ? IORING_OP_WRITE : IORING_OP_READ, fd, buf,
 		  SHOT_BYTES, shot->off);
 	sqe->flags = shot->sqe_flags;
+	sqe->rw_flags = shot->rw_flags;
 	t_sqe_hint(sqe, &shot->hint);
 	ret = t_submit(ring, 0);
 	if (ret)
