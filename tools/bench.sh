@@ -93,12 +93,17 @@ structs()
 
 facts()
 {
+	local command='make bench' name
+
+	for name in QUICK TOPOLOGIES BENCH_READS BENCH_REPEATS; do
+		[[ -z ${!name:-} ]] || command+=" $name=$(printf %q "${!name}")"
+	done
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" --arg quick "${QUICK:-}" \
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" --arg command "$command" \
 		--argjson reads "$reads" --argjson repeats "$repeats" \
 		--slurpfile icount "$CPROV_TOP/build/icount/report.json" \
 		--slurpfile growth <(growth_of_this_run) --argjson structs "$(structs)" \
-		'{schema: 3, command: ("make bench" + if $quick == "" then "" else " QUICK=1" end)} + $run +
+		'{schema: 3, $command} + $run +
 		 {accelerator: {name: "tcg", threads: "multi", $qemu},
 		  $reads, $repeats, icount: ($icount[0] | .cases |= map(del(.functions))), $structs,
 		  growth: ($growth[0] | if . then .curves[].points |= map(del(.added, .grown)) else . end)}'
@@ -118,7 +123,7 @@ write_report()
 	done | jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" \
 		--rawfile cases <(cat "${cases[@]}") -f "$tools/bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
-	jq -r -f "$tools/bench/html.jq" "$dir/report.json" >"$dir/report.html"
+	jq -L "$tools/icount" -r -f "$tools/bench/html.jq" "$dir/report.json" >"$dir/report.html"
 	jq -e '[.guests[].cases[].wrong] | length > 0 and add == 0' "$dir/report.json" >/dev/null || {
 		echo 'nothing was measured, or data were wrong'
 		return 1
@@ -141,13 +146,14 @@ steps_begin bench $(($([[ -n ${QUICK:-} ]] && echo 5 || echo 6) + 4 * ${#topolog
 rm -f "$dir"/*.{said,counted} "$dir"/report.*
 step judge-can-fail "$tools/bench/judge-test.sh"
 step build build
-step instructions "$tools/icount.sh" count
+# With what each may cost, which fails if one does not hold.
+step instructions "$tools/icount.sh" count limits
 [[ -n ${QUICK:-} ]] || step growth "$tools/growth.sh"
 for topology in "${topologies[@]}"; do
 	step "$topology-stock" guest "$topology" stock "$stock" stock/1 stock/2 stock/0
 	step "$topology-polled-stock" guest "$topology" polled-stock "$stock" polled/1
 	step "$topology-polled-patched" guest "$topology" polled-patched "$patched" polled/1
-	step "$topology-patched" guest "$topology" patched "$patched" unhinted/1 unhinted/2 hinted/1 hinted/2
+	step "$topology-patched" guest "$topology" patched "$patched" patched/1 unhinted/1 unhinted/2 hinted/1 hinted/2
 done
 step report write_report
 step complete complete

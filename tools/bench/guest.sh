@@ -2,8 +2,8 @@
 # guest.sh [--all-settings] READS REPEATS MODE...: what a guest of bench.sh does. host.sh has the same
 # done on the machine that it is on: what differs there is what it sets and replaces.
 #
-# MODE is stock, unhinted, hinted or polled, which is rings that poll, without hints, a
-# slash, and the drives' rq_affinity. Each workload of cprovbench is run in each mode,
+# MODE is stock, patched, which is without the module, unhinted, hinted or polled, which is rings
+# that poll, without hints, a slash, and the drives' rq_affinity. Each workload of cprovbench is run in each mode,
 # REPEATS times, as a region of the coherence instrument; swap has two. What takes longest is
 # tried at one rq_affinity alone, but for --all-settings. With hints each is
 # run once more, shortly and outside of any region, to be told by receipts who came home.
@@ -212,6 +212,14 @@ run_rings()
 	run "$1" "$2" chase pread --threads 4
 }
 
+# run_other_rings MODE RQ_AFFINITY: for workloads that have several reads in flight.
+run_other_rings()
+{
+	run "$1" "$2" hops defer
+	run "$1" "$2" peak defer --depth 32
+	[[ $1 != "$baseline" ]] || run "$1" "$2" peak libaio --depth 32
+}
+
 # Urgent reads among others. Where they are completed decides behind how many of these
 # one is found, so all that stock has for that is tried.
 run_mixed()
@@ -226,6 +234,7 @@ run_others()
 	local workers
 
 	run "$1" "$2" swap default --tensor 1M --block 64K
+	[[ -z $all_settings ]] || run "$1" "$2" swap defer --tensor 1M --block 64K
 	for workers in '--workers 0' '--workers 2' '--workers 2 --home backend'; do
 		# shellcheck disable=SC2086 # options
 		run "$1" "$2" database default --threads 2 $workers
@@ -237,11 +246,27 @@ run_others()
 	fi
 }
 
+# What it costs who has no use for any of it.
+run_patched()
+{
+	if [[ -n $near ]]; then
+		cpus=$near consumer=near run "$1" "$2" chase default
+	fi
+	run "$1" "$2" chase default
+	run "$1" "$2" peak default --depth 32
+	run "$1" "$2" peak 'default fixed' --depth 32 --fixed
+	[[ -z $all_settings ]] || run "$1" "$2" peak defer --depth 32
+}
+
 run_mode()
 {
 	local mode=$1 rq_affinity=$2 workload
 
 	set_rq_affinity "$rq_affinity"
+	if [[ $mode == patched ]]; then
+		run_patched "$mode" "$rq_affinity"
+		return
+	fi
 	if [[ $mode == polled ]]; then
 		mode=$baseline
 		[[ ! -e $module ]] || mode=unhinted
@@ -268,18 +293,31 @@ run_mode()
 	done
 	run "$mode" "$rq_affinity" peak default --depth 32
 	run "$mode" "$rq_affinity" peak 'default fixed' --depth 32 --fixed
+	[[ -z $all_settings ]] || run_other_rings "$mode" "$rq_affinity"
 	[[ $rq_affinity != "$usual" && -z $all_settings ]] || run_others "$mode" "$rq_affinity"
 }
 
+# By turns, so that what the host does meanwhile is spread over all; but a kernel looks for
+# more once somebody has given a hint, so who gives none comes first, all repeats of it, and
+# before them who has no module.
 run_modes()
 {
-	local mode
+	local mode kind
 
-	for ((repeat = 0; repeat < repeats; repeat++)); do
-		for mode; do
-			run_mode "${mode%/*}" "${mode#*/}"
+	for kind in patched 'stock|unhinted|polled' hinted; do
+		[[ " $*" =~ \ ($kind)/ ]] || continue
+		[[ $kind == patched ]] || load_module
+		for ((repeat = 0; repeat < repeats; repeat++)); do
+			for mode; do
+				[[ ! $mode =~ ^($kind)/ ]] || run_mode "${mode%/*}" "${mode#*/}"
+			done
 		done
 	done
+}
+
+load_module()
+{
+	[[ ! -e $module || -e /sys/module/completion_provenance ]] || insmod "$module"
 }
 
 # Its files, on a file system of their own.
@@ -306,7 +344,6 @@ main()
 	disk=$(basename "$(readlink -f "$drive")")
 	loader_disk=$(basename "$(readlink -f "$loader_drive")")
 	verify=()
-	[[ ! -e $module ]] || insmod "$module"
 	place_consumers
 	loader_cpus=$(worst_consumers "$loader_disk")
 	[[ -n $cpus ]] || { echo 'this machine has one cache'; exit 1; }

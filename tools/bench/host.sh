@@ -248,7 +248,7 @@ write_report()
 	jq -L "$tools/coherence" -n -f "$bench/guest.jq" --arg topology host --argjson counting false --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
 		jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" --arg cases '' -f "$bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
-	jq -r -f "$bench/html.jq" "$dir/report.json" >"$dir/report.html"
+	jq -L "$tools/icount" -r -f "$bench/html.jq" "$dir/report.json" >"$dir/report.html"
 	jq -r -f "$bench/table.jq" "$dir/report.json"
 	log "report: $dir/report.html, $dir/report.json"
 	jq -e '[.guests[].cases[]] | length > 0' "$dir/report.json" >/dev/null ||

@@ -1,4 +1,6 @@
-# jq -r -f html.jq REPORT: the report as one page that needs nothing else.
+# jq -L tools/icount -r -f html.jq REPORT: the report as one page that needs nothing else.
+
+include "rules";
 
 def esc: tostring | gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub(">"; "&gt;");
 def colour: {stock: "#888", unhinted: "#58a", hinted: "#c62", patched: "#58a", module: "#58a",
@@ -103,13 +105,14 @@ def mode_order: . as $mode | ["stock", "patched", "module", "bystander", "bystan
     else "In no guest: times are this machine's, and nothing counted transfers. "
       + "Bars are medians, black lines reach from the least to the most of \(.repeats) repetitions of \(.seconds) s.</p>" end,
   (.icount // empty
-   | . as $i | "<h2>Instructions</h2><p>Bars are lower quartiles here (Documentation/icount.rst).</p>",
+   | . as $i | "<h2>Instructions</h2><p>Bars are lower quartiles here. Behind those that have a limit is what they cost more than stock, without the few functions whose count differs from build to build, and what that may be (Documentation/icount.rst).</p>",
    ($i.cases | group_by([.device, .ring])[]
    | first as $f
    | figure("\($f.device), ring \($f.ring)";
        "\($i.kernels.stock.kernel) and \($i.kernels.patched.kernel), \($i.compiler); \($i.topology); tcg, one thread, icount \($i.accelerator.icount); \($i.command)";
-       (sort_by(.mode | mode_order)[]
-        | {label: .mode, mode, median: .instructions, min: .repeats[0], max: .repeats[-1]});
+       (sort_by(.mode | mode_order)[] | . as $c
+        | {label: .mode, mode, median: .instructions, min: .repeats[0], max: .repeats[-1],
+           note: (may | if . then " · +\($c.over_stock_steady) of \(floor)" else "" end)});
        "instructions per \(if $f.ring == "write" then "write" else "read" end) of 4 KiB, \(if $f.depth == 1 then "at depth 1" else "in rounds of \($f.depth)" end)"))),
   (.structs // empty
    | "<h2>Bytes of what each request has</h2>",

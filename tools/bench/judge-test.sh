@@ -18,11 +18,16 @@ def case($mode; $transfers):
    per_read: {transfers: ($transfers | around), instructions: (10000 | around), ipis: (1 | around)}};
 [{topology: "small", machine: null, missing: [], cases: [case("stock"; 100)]},
  {topology: "small", machine: null, missing: [], cases: [case("unhinted"; 100), case("hinted"; 50)]}]
-| def transfers($mode): .[].cases[] | select(.mode == $mode) | .per_read.transfers;
+| def counted($mode): .[].cases[] | select(.mode == $mode) | .per_read;
+  def transfers($mode): counted($mode) | .transfers;
+  def ipis($mode): counted($mode) | .ipis;
   '
 losses='[{"topology": "small", "workload": "chase", "mode": "hinted", "by": "transfers", "peer": "default",
 	"times": "1.5", "reason": "It is known"}]'
 cases=$'# A comment.\nsm.*\t\tchase(, near)?\tdefault\t\tstock/1|unhinted/1|hinted/1\nlarge\tchase\tdefault\tstock/1'
+
+# What rows are looked at.
+by=transfers
 
 # expect VERDICT WORDS CHANGE: the row of the report with that change, and its reason, if there
 # is any; and what both judges say, which is nothing where there is no ground to refuse it.
@@ -32,7 +37,7 @@ expect()
 
 	jq -n -c "$good $change | .[]" | jq -L "$bench/../common" -s --argjson facts '{"repeats": 3, "accelerator": {"name": "tcg"}}' \
 		--argjson losses "$losses" --arg cases "$cases" -f "$bench/report.jq" >"$report"
-	row=$(jq -r '.verdicts[] | "\(.verdict), \(.why)" | rtrimstr(", null")' "$report")
+	row=$(jq -r --arg by "$by" '.verdicts[] | select(.by == $by) | "\(.verdict), \(.why)" | rtrimstr(", null")' "$report")
 	for judge in unexplained lacking; do
 		jq -r -f "$bench/$judge.jq" "$report" || status=1
 	done >"$scratch/said" 2>&1
@@ -67,6 +72,19 @@ expect lose 'other chase, hinted, by transfers: 140, stock 100 (default, rq_affi
 	'transfers("hinted") = (140 | around) | .[].topology = "other"'
 expect lose 'small chase, hinted, by transfers: 140, stock 99 (coop, rq_affinity 1)' \
 	'transfers("hinted") = (140 | around) | .[0].cases += [.[0].cases[0] | .ring = "coop" | .per_read.transfers = (99 | around)]'
+# Interrupts are those of the two that have the fewest transfers.
+by=ipis
+expect tie '' .
+expect win '' 'ipis("hinted") = (0.5 | alone) | ipis("stock") = (1 | alone)'
+expect lose 'small chase, hinted, by ipis: 1.5, stock 1 (default, rq_affinity 1)' \
+	'ipis("hinted") = (1.5 | alone) | ipis("stock") = (1 | alone)'
+expect tie '' 'ipis("hinted") = (1.04 | alone) | ipis("stock") = (1 | alone)'
+expect win '' 'ipis("hinted") = (0.5 | alone) | ipis("stock") = (1 | alone)
+	| .[0].cases += [.[0].cases[0] | .ring = "coop" | .per_read |= (.transfers = (101 | around) | .ipis = (0.1 | alone))]'
+by=transfers
+# Who has no module is held against stock on the same ring, not against its best.
+expect $'win\ntie' '' '.[1].cases += [case("patched"; 101)] | .[0].cases += [case("stock"; 10) | .ring = "coop"] | transfers("hinted") = (5 | around)'
+expect $'win\nlose' 'small chase, patched, by transfers: 110, stock 100 (default, rq_affinity 1)' '.[1].cases += [case("patched"; 110)]'
 # Without one side there is no row, nor may that be.
 not='was not measured, or not 3 times'
 expect '' "small: chase, default, hinted, rq_affinity 1: $not

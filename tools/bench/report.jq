@@ -88,9 +88,9 @@ def compare($topology; $workload; $by; $ours; $unhinted; $peers; $usual):
      verdict: (verdict($mine | value($by); $best | value($by); $by) | helped($mine | value($by); $without; $by))}
   | why;
 
-# What it costs who gives no hints.
-def patched($topology; $workload; $unhinted; $peers; $usual):
-  compare($topology; $workload; "transfers", "instructions"; $unhinted; $unhinted; $peers; $usual);
+# What it costs who gives no hints, or has no module.
+def no_hints($topology; $workload; $ours; $peers; $usual):
+  compare($topology; $workload; "transfers", "instructions"; $ours; []; $peers; $usual);
 
 [group_by(.topology)[] | polled_beside[]] as $guests
 | $facts + {
@@ -113,6 +113,11 @@ def patched($topology; $workload; $unhinted; $peers; $usual):
       | compare($topology; $name; $by; $hinted | map(select(spins | not)); $unhinted; $sleep; $usual),
         # Who can spare a CPU may choose among all of ours.
         compare($topology; $name + ", spinning"; $by; $hinted; $unhinted; $stock | map(select(spins)); $usual),
+        # What it takes in interrupts to have the fewest transfers; of mixed that is below.
+        (select($by == "transfers" and $workload != "mixed")
+         | [$hinted | map(select(spins | not)) | best($by) // empty] as $mine
+         | [$sleep | best($by) // empty] as $its
+         | compare($topology; $name; "ipis"; $mine; $unhinted; $its; $usual)),
         # The most prompt of ours is held against the most prompt of stock, and against the least
         # of each that stock has, which is of several.
         (select($workload == "mixed" and $by != "p99")
@@ -124,7 +129,10 @@ def patched($topology; $workload; $unhinted; $peers; $usual):
         # Nobody waits for one read there: it is the work that counts, also of who gives no hints.
         (select($workload == "peak" and $by == "transfers")
          | compare($topology; $name; "instructions"; $hinted; $unhinted; $sleep; $usual),
-           patched($topology; $name; $unhinted | map(select(spins | not)); $sleep; $usual),
-           patched($topology; $name + ", polled"; $unhinted | map(select(polls)); $stock | map(select(polls)); $usual))
+           no_hints($topology; $name; $unhinted | map(select(spins | not)); $sleep; $usual),
+           no_hints($topology; $name + ", polled"; $unhinted | map(select(polls)); $stock | map(select(polls)); $usual)),
+        # On the same rings with the same rq_affinity, or stock's best would be of others.
+        ([$here[] | select(.mode == "patched")] as $patched
+         | no_hints($topology; $name; $patched; $stock | map(select(setting | IN($patched[] | setting))); $usual))
     ]
   }
