@@ -78,15 +78,19 @@ printf '{"machine":{"kernel":"%s","cpus":%d,"queues":%d,"nodes":%d,"scheduler":"
 	"$(sed 's/.*\[\(.*\)\].*/\1/' "/sys/block/$disk/queue/scheduler")" >&"$out"
 declare -A cpus=()
 choose_cpus
-without=() with=()
+# Who has no module comes first; and, as a kernel looks for more once somebody has given a
+# hint, who gives none before who does.
+without=() unhinted=() hinted=()
 for mode; do
 	case $mode in
 	stock/* | patched/*) without+=("$mode") ;;
-	*) with+=("$mode") ;;
+	unhinted/*) unhinted+=("$mode") ;;
+	*) hinted+=("$mode") ;;
 	esac
 done
 count_modes "${without[@]}"
-((${#with[@]})) || exit 0
+((${#unhinted[@]} + ${#hinted[@]})) || exit 0
 insmod "$module"
 printf '{"module":{"text":"%s"}}\n' "$(cat /sys/module/completion_provenance/sections/.text)" >&"$out"
-count_modes "${with[@]}"
+count_modes "${unhinted[@]}"
+count_modes "${hinted[@]}"

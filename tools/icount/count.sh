@@ -121,8 +121,8 @@ count()
 	step guest-patched count_guest patched "$patched" \
 		patched module opted-in latency step_critical bystander receipts
 	step guest-rounds count_guest rounds "$patched" \
-		patched/rounds {patched,module,bystander}/other \
-		{urgent,urgent-batch,mixed,mixed-slots}/rounds bystander-all
+		patched/{rounds,other} module/{rounds,other} bystander/other \
+		{latency,urgent,urgent-batch,mixed,mixed-slots}/rounds bystander-all
 	step report count_report
 	step valid count_valid
 	step table count_table
@@ -131,20 +131,20 @@ count()
 
 count_table()
 {
-	jq -r -f "$tools/icount/table.jq" "$dir/report.json"
+	jq -L "$tools/icount" -r -f "$tools/icount/table.jq" "$dir/report.json"
 }
 
 # limit_of RULE [OPTION...]: fails with what is beyond it, and the functions that cost it.
 limit_of()
 {
-	jq -r -f "$tools/icount/limits.jq" --arg rule "$1" "${@:2}" "$dir/report.json"
+	jq -L "$tools/icount" -r -f "$tools/icount/limits.jq" --arg rule "$1" "${@:2}" "$dir/report.json"
 }
 
 # A limit that lets all pass is none: who costs as much as may be must pass, who costs
-# 1 more, must not, nor who was not counted.
+# 1 more, must not, in any case, nor who was not counted.
 limits_can_fail()
 {
-	local rule more status
+	local rule more status cases
 
 	for rule in "${limits_rules[@]}"; do
 		for more in 0 1 gone; do
@@ -152,6 +152,10 @@ limits_can_fail()
 			limit_of "$rule" --arg more "$more" >"$dir/tried.log" 2>&1 || status=$?
 			cat "$dir/tried.log"
 			[[ $((status != 0)) == "${more/gone/1}" ]] || { echo "$rule, $more beyond: status $status"; return 1; }
+			case $more in
+			0) cases=$(wc -l <"$dir/tried.log") ;;
+			1) [[ $(grep -c 'the limit is' "$dir/tried.log") == "$cases" ]] || { echo "$rule: not all of $cases cases"; return 1; } ;;
+			esac
 		done
 	done
 }

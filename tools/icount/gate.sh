@@ -9,11 +9,11 @@ gate_coherence=$CPROV_TOP/build/coherence/report.json
 # shellcheck disable=SC2034 # icount.sh's
 gate_steps=$(($([[ -n ${UPDATE:-} ]] && echo 4 || echo 7)))
 
-# One topology, in which nothing of a drive is remote: what is counted is what hints
-# cost, and what they save where a worker submits.
+# Where nothing of a drive is remote, what is counted is what hints cost, and what they
+# save where a worker submits; where one interrupt is for all CPUs, what they save.
 gate_transfers()
 {
-	STOCK_KDIR=$stock PATCHED_KDIR=$patched COHERENCE_TOPOLOGIES=$count_topology \
+	STOCK_KDIR=$stock PATCHED_KDIR=$patched COHERENCE_TOPOLOGIES="$count_topology one-queue-2llc" \
 		COHERENCE_IOS=300 COHERENCE_REPEATS=3 "$tools/coherence.sh" io
 }
 
@@ -38,25 +38,28 @@ gate_update()
 	jq -r '"baseline of \(.kernel), \(.compiler): \(.cases | length) cases"' "$gate_baseline"
 }
 
-# gate_region VARIANT KDIR MODE: the first region of it in the guest of gate_transfers(), with
-# the names of who paid.
+# gate_region VARIANT KDIR TOPOLOGY CONSUMER MODE: the first region of it in the guest of
+# gate_transfers(), with the names of who paid.
 gate_region()
 {
-	local counted=$CPROV_TOP/build/coherence/io-$count_topology-$1 region base
+	local counted=$CPROV_TOP/build/coherence/io-$3-$1 region base
 	local -a module=()
 
-	region=$(jq -n --arg mode "$3" 'first(inputs | select(.device == "nvme" and .mode == $mode and .rq_affinity == 1)) | .region' \
+	# shellcheck disable=SC2016 # the variables are jq's
+	region=$(jq -n --arg consumer "$4" --arg mode "$5" 'first(inputs
+		| select(.device == "nvme" and .consumer == $consumer and .mode == $mode and .rq_affinity == 1)) | .region' \
 		"$counted.said")
 	base=$(jq -r '.module.text // empty' "$counted.said")
 	[[ -z $base ]] || module=(--module "$CPROV_TOP/build/coherence/completion_provenance.ko:$base")
 	"$tools/coherence/report.sh" --kernel "$2" --region "$region" "${module[@]}" --top 0 --json "$counted.counted"
 }
 
-# gate_who MODE: which functions pay for more transfers than on the stock kernel.
+# gate_who TOPOLOGY CONSUMER MODE: which functions pay for more transfers than on the stock
+# kernel.
 gate_who()
 {
-	jq -n -r -f "$tools/icount/who.jq" --slurpfile was <(gate_region stock "$stock" stock) \
-		--slurpfile now <(gate_region patched "$patched" "$1")
+	jq -n -r -f "$tools/icount/who.jq" --slurpfile was <(gate_region stock "$stock" "$1" "$2" stock) \
+		--slurpfile now <(gate_region patched "$patched" "$@")
 }
 
 # gate_compare WHAT: fails with what rose. The baseline is part of the tree, so one that
@@ -74,16 +77,16 @@ gate_compare()
 # gate_rose WHAT WAS NOW: of transfers, who pays is looked up only if they rose.
 gate_rose()
 {
-	local said mode
+	local said topology consumer mode
 
 	said=$(jq -n -r -f "$tools/icount/gate.jq" --arg what "$1" --slurpfile was "$2" --slurpfile now "$3" 2>&1) ||
 		{
 			printf '%s\n' "$said"
 			[[ $1 == transfers ]] || return 1
-			while read -r mode; do
-				printf '%s, more than stock:\n' "$mode"
-				gate_who "$mode"
-			done < <(sed -n 's|^[^ ]*/\([a-z]*\): .*: rose by .*|\1|p' <<<"$said")
+			while IFS=/ read -r topology consumer mode; do
+				printf '%s, %s, %s, more than stock:\n' "$topology" "$consumer" "$mode"
+				gate_who "$topology" "$consumer" "$mode"
+			done < <(sed -n 's|^\([^ ]*\): .*: rose by .*|\1|p' <<<"$said")
 			return 1
 		}
 	printf '%s\n' "$said"
@@ -93,8 +96,9 @@ gate_rose()
 # has more transfers than stock, as far as two runs of one kernel agree.
 limit_transfers()
 {
-	gate_now | jq -r '.tolerance.transfers as $may
-		| [.transfers | to_entries[] | .text = "\(.key): \(.value.over_stock) over stock, may be \($may)"]
+	# shellcheck disable=SC2016 # the variables are jq's
+	gate_now | jq -r --arg topology "$count_topology/" '.tolerance.transfers as $may
+		| [.transfers | to_entries[] | select(.key | startswith($topology)) | .text = "\(.key): \(.value.over_stock) over stock, may be \($may)"]
 		| if . == [] then "no case was counted\n" | halt_error(1)
 		  elif all(.[]; .value.over_stock <= $may) then .[].text
 		  else (map(.text) | join("\n") + "\n" | halt_error(1)) end'
@@ -105,7 +109,7 @@ limit_transfers()
 # or with an empty one. So with what coherence.sh limits.
 gate_can_fail()
 {
-	local what more status gate_baseline
+	local what more status figures gate_baseline
 
 	: >"$dir/lower.json"
 	for gate_baseline in "$dir/missing.json" "$dir/lower.json"; do
@@ -128,18 +132,26 @@ gate_can_fail()
 			gate_rose "$what" "$dir/lower.json" "$dir/now.json" >"$dir/lower.log" 2>&1 || status=$?
 			cat "$dir/lower.log"
 			((status != 0 == more)) || { echo "$what, $more beyond: status $status"; return 1; }
+			figures=$(gate_now | jq --arg what "$what" '.[$what] | length')
+			[[ $more == 0 || $(grep -c 'rose by more than' "$dir/lower.log") == "$figures" ]] ||
+				{ echo "$what: not all of $figures figures"; return 1; }
 			# Who pays is named, if anybody does.
-			[[ $what$more != transfers1 ]] || grep '^hinted, more than stock:$' "$dir/lower.log" || return 1
+			[[ $what$more != transfers1 ]] || grep ', hinted, more than stock:$' "$dir/lower.log" || return 1
 		done
 	done
-	for what in nothing loop; do
+	for what in nothing loop near; do
 		for more in 0 1; do
 			# shellcheck disable=SC2016 # the variables are jq's
 			jq --argjson more "$more" --arg what "$what" '
-				def transfers($device; $mode): .guests[].cases[] | select(.device == $device and .mode == $mode)
+				def transfers($topology; $consumer; $device; $mode):
+					.guests[] | select(.topology == $topology) | .cases[]
+					| select(.consumer == $consumer and .device == $device and .mode == $mode and .rq_affinity == 1)
 					| .per_io.transfers;
-				if $what == "loop" then transfers("loop"; "hinted").median = 20 + $more
-				else transfers("nvme"; "hinted").min = ([transfers("nvme"; "stock").max] | min) + 0.5 + $more end' \
+				def home($device; $mode): transfers("queue-per-cpu"; "home"; $device; $mode);
+				def near($mode): transfers("one-queue-2llc"; "near"; "nvme"; $mode);
+				if $what == "loop" then home("loop"; "hinted").median = 20 + $more
+				elif $what == "near" then near("hinted").median = near("stock").median / 2 + $more
+				else home("nvme"; "hinted").min = home("nvme"; "stock").max + 0.5 + $more end' \
 				"$gate_coherence" >"$dir/higher.json"
 			status=0
 			jq -r -f "$tools/coherence/limits.jq" --arg rule "$what" "$dir/higher.json" \

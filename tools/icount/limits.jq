@@ -1,27 +1,14 @@
-# jq -r -f limits.jq --arg rule NAME REPORT: what a case may cost more than on the
+# jq -L tools/icount -r -f limits.jq --arg rule NAME REPORT: what a case may cost more than on the
 # stock kernel, less what varies by itself. Fails with the cases that cost more, and
 # the functions that do. With --arg more N each costs N more than it may, whatever was
 # counted, and with --arg more gone none was.
 
-{
-  # With the tracepoints of the series built in: where nobody gives hints, none is
-  # executed.
-  patched: {modes: ["patched"], instructions: 25},
-  module: {modes: ["module"], instructions: 50},
-  # The same, where others give hints.
-  bystander: {modes: ["bystander"], instructions: 50},
-  # And use all that a ring can opt in to: more than it should be (icount.rst), but no more.
-  "bystander-all": {modes: ["bystander-all"], instructions: 100},
-  # The bulk reads of a ring on which others have hints.
-  beside: {modes: ["opted-in"], percent: 2},
-  hinted: {modes: ["latency", "step_critical"], percent: 3},
-  # Rounds of which one is urgent.
-  mixed: {modes: ["urgent"], percent: 2}
-}[$rule] as $limit
+include "rules";
+
+rules[$rule] as $limit
 | def limit: if $limit.percent then "\($limit.percent) %" else "\($limit.instructions) instructions" end;
   def signed: if . > 0 then "+\(.)" else tostring end;
   def percent: .over_stock_steady / (.instructions - .over_stock) * 10000 | round / 100;
-  def may: if $limit.percent then $limit.percent / 100 * (.instructions - .over_stock) else $limit.instructions end;
   # In place of what was counted.
   def tried($more): .errors = []
     | if $more == "gone" then .cases = [] else .cases[] |= (.over_stock_steady = may + ($more | tonumber)) end;

@@ -1,0 +1,26 @@
+# include "rules": what a case may cost more than on the stock kernel, by the rule's name. A rule
+# is of modes, and of "instructions" or of a "percent" of stock's.
+
+def rules: {
+  # With the tracepoints of the series built in: where nobody gives hints, none is
+  # executed.
+  patched: {modes: ["patched"], instructions: 25},
+  module: {modes: ["module"], instructions: 50},
+  # The same, where others give hints.
+  bystander: {modes: ["bystander"], instructions: 50},
+  # And use all that a ring can opt in to: more than it should be (icount.rst), but no more.
+  "bystander-all": {modes: ["bystander-all"], instructions: 100},
+  # The bulk reads of a ring on which others have hints.
+  beside: {modes: ["opted-in"], percent: 2},
+  hinted: {modes: ["latency", "step_critical"], percent: 3},
+  # Rounds of which one is urgent.
+  mixed: {modes: ["urgent"], percent: 2}
+};
+
+# Of a case: how many instructions more that is; null of one that no rule is for.
+def may:
+  . as $case
+  | first(rules[] | select(.modes | index($case.mode))) // null
+  | if . == null then null
+    elif .percent then .percent / 100 * ($case.instructions - $case.over_stock)
+    else .instructions end;
