@@ -76,6 +76,7 @@ static const struct submitter {
 	unsigned int batch; /* requests in flight together */
 	bool cached; /* through the page cache */
 	bool ahead; /* and in order, so that more is read than is asked for */
+	bool waited; /* by a worker for the device, and so what comes next is its */
 	bool moves; /* to another CPU with the request in flight */
 	bool follow; /* and home with it, instead of being named */
 	bool busy; /* looks for its CQE again and again, and never sleeps */
@@ -95,9 +96,14 @@ static const struct submitter {
 	{ .name = "vectored", .op = IORING_OP_READV },
 	{ .name = "write", .op = IORING_OP_WRITE },
 	{ .name = "cached", .op = IORING_OP_READ, .cached = true },
+	{ .name = "worker-cached",
+	  .op = IORING_OP_READ,
+	  .sqe_flags = IOSQE_ASYNC,
+	  .cached = true,
+	  .waited = true },
 	{ .name = "readahead", .op = IORING_OP_READ, .ahead = true },
 	{ .name = "passthru", .op = IORING_OP_URING_CMD },
-	{ .name = "fsync", .op = IORING_OP_FSYNC },
+	{ .name = "fsync", .op = IORING_OP_FSYNC, .waited = true },
 	{ .name = "migrated", .op = IORING_OP_READ, .moves = true },
 	{ .name = "followed",
 	  .op = IORING_OP_READ,
@@ -344,7 +350,7 @@ static void match_order(const struct submitter *sub, struct run *run,
 }
 
 /*
- * Of a flush: next is who issued it, a worker, as that waits for it. First the queue's
+ * Next is who issued it, a worker, as that waits for it. Of a flush first the queue's
  * own request is done, and then and there that of the bio, which is not counted.
  */
 static void match_issuer(struct run *run)
@@ -381,7 +387,7 @@ static void look_up(const struct submitter *sub, struct run *run,
 {
 	must(t_trace_load(&m.trace));
 	tally(sub, run);
-	if (sub->op == IORING_OP_FSYNC)
+	if (sub->waited)
 		match_issuer(run);
 	else if (sub->ahead || sub->op == IORING_OP_URING_CMD)
 		match_order(sub, run, first);
@@ -768,8 +774,7 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 				    "dev == %llu || dev == %llu", m.dev.dev,
 				    m.stack[LOOP].dev));
 		must(t_trace_filter(&m.trace, "block:block_bio_queue",
-				    "dev == %llu && nr_sector == 0",
-				    m.dev.dev));
+				    "dev == %llu", m.dev.dev));
 	}
 }
 

@@ -8,7 +8,7 @@ count_repeats=${ICOUNT_REPEATS:-2}
 # Long enough for the guest to go idle, so that each read waits: a device that
 # answers at once would interrupt now here, now there.
 count_latency_ns=1000000
-limits_rules=(patched module bystander bystander-all beside hinted mixed)
+limits_rules=(patched module bystander bystander-all beside hinted hinted-rounds mixed)
 # shellcheck disable=SC2034 # icount.sh's
 count_steps=7 limits_steps=$((${#limits_rules[@]} + 1))
 

@@ -13,7 +13,7 @@ rules[$rule] as $limit
   def tried($more): .errors = []
     | if $more == "gone" then .cases = [] else .cases[] |= (.over_stock_steady = may + ($more | tonumber)) end;
   if $ARGS.named.more then tried($ARGS.named.more) else . end
-| [.cases[] | select(.mode | IN($limit.modes[]))] as $cases
+| [.cases[] | select(. as $case | $limit | is_for($case))] as $cases
 | if .errors != [] then (.errors | join("\n") + "\n" | halt_error(1)) else . end
 | [$cases[] | select(if $limit.percent then percent > $limit.percent
     else .over_stock_steady > $limit.instructions end)] as $beyond

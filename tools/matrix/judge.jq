@@ -24,7 +24,7 @@ def more($hinted; $stock; $reads): $hinted.min > $stock.max + $reads / 2;
 def more_transfers($hinted; $stock; $slack): $hinted.min > $stock.max
 	and $hinted.median - $stock.median > ([$slack, $stock.median * 0.15] | max);
 
-def slack: if .submitter | IN("cached", "readahead") then 64 else 2 end;
+def slack: if .submitter | IN("cached", "worker-cached", "readahead") then 64 else 2 end;
 
 def least($key): [.stock[]] | min_by(.[$key].median) | .[$key];
 
