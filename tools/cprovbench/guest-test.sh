@@ -203,7 +203,16 @@ truncate -s 1M /tmp/file
 refused 3 'not on a whole NVMe namespace' --no-verify --ring passthrough chase /tmp/file
 refused 2 'a hint of its own' --ring passthrough --workers 1 --home backend database "$drive"
 refused 2 'loader reads files' --ring passthrough loader "$samples"
-[[ -e $module ]] || refused 3 'takes no locality hints' --hints need chase "$drive"
+# One read fewer than there may be in flight, and it ends.
+cprovbench --ios 1 handoff "$drive" >/dev/null || fail 'one read alone was not handed over'
+if [[ -e $module ]]; then
+	echo 0 >/proc/sys/kernel/completion_provenance
+	refused 3 'hints are turned off' --hints need chase "$drive"
+	cprovbench --ios 40 --hints auto chase "$drive" >/dev/null || fail 'hints that are turned off are needed'
+	echo 1 >/proc/sys/kernel/completion_provenance
+else
+	refused 3 'takes no locality hints' --hints need chase "$drive"
+fi
 
 # The first block of a tensor that is read, as the drive is one tensor then.
 target=$drive
