@@ -10,9 +10,12 @@
 #                interrupt, or those that share one; otherwise all
 # BENCH_SECONDS  of each run (5, or 1 with QUICK=1)
 # BENCH_REPEATS  runs of each case (3)
+# BENCH_STOCK    the report.json of this machine on a stock kernel, which then is what hints
+#                are held against
 #
 # Each mode that the kernel has: on a stock one that is stock; on one with hints, and the
-# policy loaded, unhinted and hinted. rq_affinity is tried as 0, 1 and 2 where the target
+# policy loaded, unhinted and hinted, of which unhinted takes the place of stock, if
+# BENCH_STOCK does not name it. rq_affinity is tried as 0, 1 and 2 where the target
 # is a block device and this is root, and put back.
 #
 # Exit status: 0 all data were right, 1 some were not, 2 nothing was measured.
@@ -38,6 +41,7 @@ PATH=$dir:$PATH:/usr/sbin:/sbin # blockdev, of whoever is not root
 seconds=${BENCH_SECONDS:-$([[ -n ${QUICK:-} ]] && echo 1 || echo 5)}
 repeats=${BENCH_REPEATS:-3}
 target=${BENCH_TARGET:-}
+stock_report=${BENCH_STOCK:-}
 undo=()
 
 cleanup()
@@ -154,7 +158,38 @@ find_modes()
 		baseline=unhinted
 	fi
 	modes=("$baseline/$usual" "${others[@]/#/$baseline/}" "polled/$usual")
-	[[ $baseline == stock ]] || modes+=("hinted/$usual")
+	[[ $baseline == stock ]] || modes+=("hinted/$usual" "${others[@]/#/hinted/}")
+	[[ -z $stock_report || $baseline != stock ]] ||
+		die "this kernel takes no hints, so there is nothing to compare with BENCH_STOCK" "$(uname -r)"
+}
+
+# It may be the report that this run replaces.
+keep_stock()
+{
+	[[ -n $stock_report ]] || return 0
+	[[ -r $stock_report ]] || die "BENCH_STOCK cannot be read" "$stock_report"
+	[[ $stock_report -ef $dir/stock.json ]] || cp "$stock_report" "$dir/stock.json"
+	stock_report=$dir/stock.json
+}
+
+# What was measured on a stock kernel, of the same machine and target, which may have got
+# another name.
+stock_guest()
+{
+	[[ -n $stock_report ]] || return 0
+	# shellcheck disable=SC2016 # the variables are jq's
+	jq -c --argjson here "$(machine)" '
+		def what: {cpus, queues, consumers, cpu, bytes, model, scheduler, filesystem, verified};
+		.guests[] | select(.topology == "host" and any(.cases[]; .mode == "stock"))
+		| if (.machine | what) == ($here.machine | what) then . else
+			error("is of another machine, or of another target: \(.machine | what)") end' "$stock_report"
+}
+
+check_stock()
+{
+	[[ -z $stock_report || -n $(stock_guest) ]] ||
+		die "BENCH_STOCK is no report of this machine on a stock kernel" "$stock_report" \
+			"make bench HOST=1 with the same settings, on that kernel"
 }
 
 find_consumers()
@@ -231,7 +266,7 @@ facts()
 {
 	local command='make bench HOST=1' name
 
-	for name in QUICK BENCH_TARGET BENCH_PREPARE BENCH_CPUS BENCH_SECONDS BENCH_REPEATS; do
+	for name in QUICK BENCH_TARGET BENCH_PREPARE BENCH_CPUS BENCH_SECONDS BENCH_REPEATS BENCH_STOCK; do
 		[[ -z ${!name:-} ]] || command+=" $name=${!name}"
 	done
 	# shellcheck disable=SC2016 # the variables are jq's
@@ -245,7 +280,11 @@ facts()
 write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -L "$tools/coherence" -n -f "$bench/guest.jq" --arg topology host --argjson counting false --slurpfile said "$dir/host.said" --slurpfile counted /dev/null |
+	{
+		stock_guest
+		jq -L "$tools/coherence" -n -f "$bench/guest.jq" --arg topology host --argjson counting false \
+			--slurpfile said "$dir/host.said" --slurpfile counted /dev/null
+	} |
 		jq -L "$tools/common" -s --argjson facts "$(facts)" --argjson losses "$losses" --arg cases '' -f "$bench/report.jq" >"$dir/report.json.tmp"
 	mv "$dir/report.json.tmp" "$dir/report.json"
 	jq -L "$tools/icount" -r -f "$bench/html.jq" "$dir/report.json" >"$dir/report.html"
@@ -264,6 +303,7 @@ main_on_host()
 	need_tools
 	mkdir -p "$dir"
 	make -s -C "$tools/cprovbench" OUT="$dir" || die "cprovbench does not build" "$tools/cprovbench"
+	keep_stock
 	rm -f "$dir"/host.said "$dir"/report.*
 	trap cleanup EXIT
 	find_target
@@ -272,6 +312,7 @@ main_on_host()
 	find_disk
 	find_modes
 	find_consumers
+	check_stock
 	exec {out}>"$dir/host.said"
 	machine >&"$out"
 	progress_start 'runs' "$(count_runs)"
