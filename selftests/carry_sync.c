@@ -44,19 +44,19 @@ FIXTURE_TEARDOWN(sync)
 	t_undo_all();
 }
 
-static int fsync_by_ring(FIXTURE_DATA(sync) * self)
+static int fsync_by_ring(FIXTURE_DATA(sync) * self, int fd)
 {
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
 	sqe->opcode = IORING_OP_FSYNC;
-	sqe->fd = self->fd;
+	sqe->fd = fd;
 	return t_submit_res(&self->ring);
 }
 
 T_TEST_F(sync, what_is_waited_for)
 {
 	ASSERT_EQ(BYTES, pwrite(self->fd, self->buf, BYTES, 4 << 20));
-	ASSERT_EQ(0, fsync_by_ring(self));
+	ASSERT_EQ(0, fsync_by_ring(self, self->fd));
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(BYTES / 512, t_sectors_of(&self->trace, &self->dev, FLOW));
 	/* The flush moves no sector, but completes as well. */
@@ -69,8 +69,11 @@ T_TEST_F(sync, what_is_waited_for)
  */
 T_TEST_F(sync, home_is_the_worker)
 {
+	/* As it is of a file that is read and written without a worker, too. */
+	int direct = t_dev_open(&self->dev, O_RDWR);
 	int cpus[T_MAX_CPUS], nr = t_cpus(cpus);
 
+	ASSERT_LE(0, direct);
 	for (int i = 0; i < nr; i++) {
 		unsigned int nr_decided = 0;
 
@@ -79,7 +82,7 @@ T_TEST_F(sync, home_is_the_worker)
 		/* Its worker is to be one that is not pinned. */
 		ASSERT_EQ(0, t_unpin());
 		t_trace_start(&self->trace);
-		ASSERT_EQ(0, fsync_by_ring(self));
+		ASSERT_EQ(0, fsync_by_ring(self, direct));
 		T_OK(t_trace_load(&self->trace));
 		for (size_t e = 0; e < self->trace.nr; e++) {
 			const struct t_event *event = &self->trace.events[e];
@@ -118,7 +121,7 @@ T_TEST_F(sync, no_default)
 	ASSERT_EQ(0, t_disable(&self->ring));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 	ASSERT_EQ(BYTES, pwrite(self->fd, self->buf, BYTES, 4 << 20));
-	ASSERT_EQ(0, fsync_by_ring(self));
+	ASSERT_EQ(0, fsync_by_ring(self, self->fd));
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(NULL, t_find(&self->trace, "cprov_complete", NULL, 0));
 }
