@@ -7,8 +7,10 @@ $was[0] as $was | $now[0] as $now
 | $was.tolerance as $may
 | (if $was.compiler == $now.compiler then $may.instructions else $may.instructions_other_compiler end) as $instructions
 | def measure: if $what == "structs" then .patched - .stock else .over_stock end;
-  ({cases: $instructions, structs: $may.bytes, transfers: $may.transfers}[$what]) as $tolerance
-| ({cases: "instructions per read", structs: "bytes", transfers: "transfers per read"}[$what]) as $unit
+  # Of a figure, by its name.
+  def tolerance: {cases: $instructions, structs: $may.bytes,
+    transfers: (if test("/home/") then $may.transfers else $may.transfers_away end)}[$what];
+  ({cases: "instructions per read", structs: "bytes", transfers: "transfers per read"}[$what]) as $unit
 | def functions($old; $new):
     [($old + $new | keys[]) as $f
      | {f: $f, rise: (($new[$f] // 0) - ($old[$f] // 0)), new: ($old[$f] == null)}
@@ -20,6 +22,7 @@ $was[0] as $was | $now[0] as $now
  | .key as $key | .value as $old | $now[$what][$key] as $new
  | if $new == null then {bad: true, text: "\($key): not counted any more"}
    else (($new | measure) - ($old | measure) | . * 100 | round / 100) as $rise
+   | ($key | tolerance) as $tolerance
    | {bad: ($rise > $tolerance),
       text: ("\($key): \($old | measure | signed) \($unit) over stock then, \($new | measure | signed) now"
         + if $rise > $tolerance then ": rose by more than \($tolerance)" else "" end),

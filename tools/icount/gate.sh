@@ -126,7 +126,8 @@ gate_can_fail()
 					.cases[] |= (.over_stock -= $may.instructions + $more
 						| .grown["a_function"] = 9 | .grown |= with_entries(.value -= 9))
 				  elif $what == "structs" then .structs[].stock += $may.bytes + $more
-				  else .transfers[].over_stock -= $may.transfers + $more end' >"$dir/lower.json"
+				  else .transfers |= with_entries(.value.over_stock -= $more
+					+ if .key | test("/home/") then $may.transfers else $may.transfers_away end) end' >"$dir/lower.json"
 			status=0
 			gate_now >"$dir/now.json"
 			gate_rose "$what" "$dir/lower.json" "$dir/now.json" >"$dir/lower.log" 2>&1 || status=$?
