@@ -6,6 +6,8 @@
 #include <linux/completion_provenance.h>
 #include <linux/limits.h>
 #include <linux/numa.h>
+#include <linux/preempt.h>
+#include <linux/smp.h>
 #include <linux/time64.h>
 
 /* ---- the budget ---- */
@@ -197,6 +199,29 @@ static void cprov_test_token_follow(struct kunit *test)
 	}
 }
 
+/* What a task holds that waits for what it submits; any other is kept as it is. */
+static void cprov_test_token_settle(struct kunit *test)
+{
+	const u64 packed[] = { 0, CPROV_TOKEN_FLOW };
+	const u64 follow = cprov_token_follow(0, 1);
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(packed); i++) {
+		const u64 token = cprov_token_submitter(packed[i]);
+		const u64 node = cprov_token_at(packed[i], 0, true);
+
+		KUNIT_EXPECT_NE(test, token, 0);
+		/* On this CPU all the while. */
+		preempt_disable();
+		KUNIT_EXPECT_EQ(test, cprov_token_settle(token),
+				cprov_token_at(packed[i], smp_processor_id(),
+					       false));
+		preempt_enable();
+		KUNIT_EXPECT_EQ(test, cprov_token_settle(node), node);
+	}
+	KUNIT_EXPECT_EQ(test, cprov_token_settle(follow), follow);
+}
+
 /* ---- the stamp, which a request adds ---- */
 
 static void cprov_test_stamp(struct kunit *test)
@@ -301,6 +326,7 @@ static struct kunit_case cprov_token_cases[] = {
 	KUNIT_CASE_PARAM(cprov_test_token_round_trip, cprov_tokens_gen_params),
 	KUNIT_CASE(cprov_test_token_node),
 	KUNIT_CASE(cprov_test_token_follow),
+	KUNIT_CASE(cprov_test_token_settle),
 	KUNIT_CASE(cprov_test_stamp),
 	KUNIT_CASE(cprov_test_stamp_done),
 	KUNIT_CASE(cprov_test_layout),

@@ -180,9 +180,9 @@ T_TEST_F(async, home_is_the_worker_that_waits)
 	T_OK(t_shoot(&self->ring, fd, &self->trace, shots, SHOTS));
 	for (int i = 0; i < SHOTS; i++) {
 		EXPECT_EQ(4096, shots[i].res);
-		EXPECT_EQ(-1, shots[i].home_cpu);
 		EXPECT_EQ(t_issued_on(&self->trace, &shots[i]),
-			  shots[i].done_cpu);
+			  shots[i].home_cpu);
+		EXPECT_EQ(shots[i].home_cpu, shots[i].done_cpu);
 	}
 	close(fd);
 }

@@ -17,6 +17,15 @@ FIXTURE(flush)
 	int fd;
 };
 
+FIXTURE_VARIANT(flush)
+{
+	/* Whether the device can write through its cache, and needs no flush for it. */
+	bool fua;
+};
+
+T_VARIANT(flush, afterwards, .fua = false);
+T_VARIANT(flush, not_needed, .fua = true);
+
 FIXTURE_SETUP(flush)
 {
 	int cpus[T_MAX_CPUS], nr;
@@ -26,9 +35,10 @@ FIXTURE_SETUP(flush)
 	nr = t_cpus(cpus);
 	self->submit = cpus[0];
 	self->home = cpus[nr - 1];
-	T_OK(t_null_blk(&self->dev,
-			t_text("memory_backed=1 cache_size=4 submit_queues=%d",
-			       self->home + 1)));
+	T_OK(t_null_blk(
+		&self->dev,
+		t_text("memory_backed=1 cache_size=4 fua=%d submit_queues=%d",
+		       variant->fua, self->home + 1)));
 	T_OK(t_trace_open(&self->trace, T_SHOT_EVENTS));
 	self->fd = t_dev_open(&self->dev, O_RDWR);
 	ASSERT_LE(0, self->fd);
@@ -66,11 +76,11 @@ T_TEST_F(flush, what_needs_none_has_the_queue_of_home)
 	EXPECT_EQ(self->home, shot.queue_cpu);
 }
 
-T_TEST_F(flush, stays_in_the_queue_of_the_submitter)
+T_TEST_F(flush, what_does_stays_in_the_queue_of_the_submitter)
 {
 	struct t_shot shot = write_home(_metadata, self, RWF_DSYNC);
 
-	EXPECT_EQ(-1, shot.queue_reason);
+	EXPECT_EQ(variant->fua ? self->home : -1, shot.queue_cpu);
 	EXPECT_EQ(self->home, shot.done_cpu);
 }
 
