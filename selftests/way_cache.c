@@ -169,9 +169,14 @@ T_TEST_F(cache, written_back_later)
 	EXPECT_EQ(NULL, t_find(&self->trace, "cprov_complete", NULL, 0));
 }
 
-/* The writer waits for the device, so the writeback is its own. */
+/*
+ * A worker writes and waits for the device, so the writeback is its own, and comes home to
+ * it. It may run where the task that made it was pinned.
+ */
 T_TEST_F(cache, written_through)
 {
+	const struct t_event *event;
+
 	if (!t_way_writable(variant->queues))
 		T_SKIP("set CPROV_SCRATCH_DEV to a drive to write to");
 	for (int i = 0; i < self->nr; i++) {
@@ -183,7 +188,11 @@ T_TEST_F(cache, written_through)
 		EXPECT_EQ(64 * 2, t_sectors(&self->trace, &self->dev));
 		EXPECT_EQ(64 * 2,
 			  t_sectors_of(&self->trace, &self->dev, 1 + i));
-		check_cpu(_metadata, self, self->cpus[i]);
+		event = t_decision(&self->trace, &self->dev, 1 + i);
+		ASSERT_NE(NULL, event);
+		EXPECT_EQ(t_field(event, "submit_cpu", -1),
+			  t_field(event, "home_cpu", -2));
+		check_cpu(_metadata, self, t_field(event, "submit_cpu", -1));
 	}
 }
 
