@@ -10,7 +10,7 @@
 #
 # TOPOLOGIES names the guests' machines, if not those. STOCK_KDIR and PATCHED_KDIR name
 # kernel build trees to use as they are, instead of building any. BENCH_READS is how many
-# reads are counted in each run (1000, or 400 with QUICK), BENCH_REPEATS how many runs are
+# reads are counted in each run (1000, or 300 with QUICK), BENCH_REPEATS how many runs are
 # made of each case (3).
 #
 # Exit status: 0 all that must be was measured, all data were right, and where we lose it is known
@@ -33,10 +33,10 @@ die_with_parent "$@"
 
 dir=$CPROV_TOP/build/bench
 topologies=(one-queue-2llc queue-per-cpu two-node)
-reads=1000 repeats=${BENCH_REPEATS:-3} settings=(--all-settings) cases=("$tools"/bench/cases{,-all-settings})
+reads=1000 size=64M repeats=${BENCH_REPEATS:-3} settings=(--all-settings) cases=("$tools"/bench/cases{,-all-settings})
 if [[ -n ${QUICK:-} ]]; then
 	# Where there is something to win. Where there is not, what it costs are instructions.
-	topologies=(one-queue-2llc) reads=400 settings=() cases=("$tools/bench/cases")
+	topologies=(one-queue-2llc) reads=300 size=16M settings=() cases=("$tools/bench/cases")
 	export ICOUNT_IOS=${ICOUNT_IOS:-100}
 fi
 reads=${BENCH_READS:-$reads}
@@ -55,7 +55,7 @@ build()
 # every drive that has several.
 guest()
 {
-	local topology=$1 variant=$2 kdir=$3 name=$1-$2 drive=serial=bench,size=64M queues
+	local topology=$1 variant=$2 kdir=$3 name=$1-$2 drive=serial=bench,size=$size queues
 	local -a add=()
 	shift 3
 

@@ -15,13 +15,18 @@ irq_cpu()
 	cat "/proc/irq/${irq:?no interrupt of queue ${2:-0}}/effective_affinity_list"
 }
 
-# queue_of DISK CPU: the hardware queue that the CPU submits to.
+# queue_of DISK CPU: the hardware queue that the CPU submits to. A drive that can be polled
+# has another for that, without an interrupt, which comes after those with one.
 queue_of()
 {
 	local queue
 
-	for queue in "/sys/block/$1/mq"/*; do
-		! tr -d ' ' <"$queue/cpu_list" | tr ',' '\n' | grep -qx "$2" || basename "$queue"
+	for ((queue = 0; ; queue++)); do
+		[[ -e /sys/block/$1/mq/$queue ]] || return 0
+		if tr -d ' ' <"/sys/block/$1/mq/$queue/cpu_list" | tr ',' '\n' | grep -qx "$2"; then
+			echo "$queue"
+			return
+		fi
 	done
 }
 
