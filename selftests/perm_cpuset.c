@@ -12,7 +12,7 @@
 #include "t_harness.h"
 
 #define CGROUP "/sys/fs/cgroup"
-#define CYCLES 20
+#define CYCLES 5
 
 FIXTURE(cpuset)
 {
