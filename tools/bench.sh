@@ -135,10 +135,7 @@ complete()
 	jq -r -f "$tools/bench/lacking.jq" "$dir/report.json"
 }
 
-# What is counted is in files that another run would remove.
 mkdir -p "$dir"
-exec {lock}>"$dir/lock"
-flock -n "$lock" || die "make bench is running" "$dir/lock" "wait for it"
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
 export STOCK_KDIR=$stock PATCHED_KDIR=$patched

@@ -2,14 +2,16 @@
 # Sourced after lib.sh by scripts that are a list of steps: runs each, keeps its
 # output, prints a KTAP line, and counts.
 
-# steps_begin NAME TOTAL [QUICK]: output goes to build/NAME/STEP.log. The last QUICK
-# steps take no time: they look at what those before them did.
+# steps_begin NAME TOTAL [QUICK]: output goes to build/NAME/STEP.log, of one run at a time.
+# The last QUICK steps take no time: they look at what those before them did.
 steps_begin()
 {
 	STEPS_NAME=$1 STEPS_LONG=$(($2 - ${3:-0})) STEPS_BEGIN=$SECONDS
 	STEPS_DIR=$CPROV_TOP/build/$1
 	STEPS_PASSED=0 STEPS_FAILED=0 STEPS_SKIPPED=0 STEPS_DONE=0
 	mkdir -p "$STEPS_DIR"
+	exec {STEPS_LOCK}>"$STEPS_DIR/lock"
+	flock -n "$STEPS_LOCK" || die "make $1 is running in this tree" "$STEPS_DIR/lock" "wait for it"
 	rm -f "$STEPS_DIR"/*.log "$STEPS_DIR/totals"
 	printf 'TAP version 13\n1..%d\n' "$2"
 }
