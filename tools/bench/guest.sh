@@ -216,7 +216,6 @@ run_rings()
 run_other_rings()
 {
 	run "$1" "$2" hops defer
-	run "$1" "$2" peak defer --depth 32
 	[[ $1 != "$baseline" ]] || run "$1" "$2" peak libaio --depth 32
 }
 
@@ -246,13 +245,17 @@ run_others()
 	fi
 }
 
-# What it costs who has no use for any of it.
-run_patched()
+# run_chase MODE RQ_AFFINITY: stock may think that near is good enough.
+run_chase()
 {
 	if [[ -n $near ]]; then
 		cpus=$near consumer=near run "$1" "$2" chase default
 	fi
 	run "$1" "$2" chase default
+}
+
+run_peak()
+{
 	run "$1" "$2" peak default --depth 32
 	run "$1" "$2" peak 'default fixed' --depth 32 --fixed
 	[[ -z $all_settings ]] || run "$1" "$2" peak defer --depth 32
@@ -263,8 +266,10 @@ run_mode()
 	local mode=$1 rq_affinity=$2 workload
 
 	set_rq_affinity "$rq_affinity"
+	# What it costs who has no use for any of it.
 	if [[ $mode == patched ]]; then
-		run_patched "$mode" "$rq_affinity"
+		run_chase "$mode" "$rq_affinity"
+		run_peak "$mode" "$rq_affinity"
 		return
 	fi
 	if [[ $mode == polled ]]; then
@@ -281,18 +286,13 @@ run_mode()
 		[[ -z $all_settings ]] || run_others "$mode" "$rq_affinity"
 		return
 	fi
-	# Stock may think that near is good enough.
-	if [[ -n $near ]]; then
-		cpus=$near consumer=near run "$mode" "$rq_affinity" chase default
-	fi
-	run "$mode" "$rq_affinity" chase default
+	run_chase "$mode" "$rq_affinity"
 	run_rings "$mode" "$rq_affinity"
 	run_mixed "$mode" "$rq_affinity"
 	for workload in handoff migrate hops; do
 		run "$mode" "$rq_affinity" "$workload" default
 	done
-	run "$mode" "$rq_affinity" peak default --depth 32
-	run "$mode" "$rq_affinity" peak 'default fixed' --depth 32 --fixed
+	run_peak "$mode" "$rq_affinity"
 	[[ -z $all_settings ]] || run_other_rings "$mode" "$rq_affinity"
 	[[ $rq_affinity != "$usual" && -z $all_settings ]] || run_others "$mode" "$rq_affinity"
 }
