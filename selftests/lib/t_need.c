@@ -77,12 +77,24 @@ const char *t_policy_unload(void)
 	return NULL;
 }
 
+/* A module that was named, and does not fit a kernel that could use it, is a failure. */
+static bool policy_unfit(void)
+{
+	struct io_locality_probe probe;
+
+	return getenv("CPROV_KO") && !t_probe(-1, &probe);
+}
+
 /* As the tests expect it; what was found comes back. */
 static const char *policy_default(void)
 {
 	bool was_loaded = t_policy_loaded();
 	const char *why = t_policy_load();
 
+	if (why && policy_unfit()) {
+		printf("# %s\n", why);
+		exit(1);
+	}
 	if (why)
 		return why;
 	t_undo(was_loaded ? policy_load_undo : policy_unload_undo, "");
