@@ -22,6 +22,9 @@
 #   CPROV_KILLS          how often a program with requests in flight is killed, at
 #                        points spread over its first 40
 #   CPROV_RELOADS        how often the module is reloaded under I/O
+#   CPROV_SECONDS        after so many no further test is begun, and the rest is skipped
+#   CPROV_QUIET          seconds after which a test that says nothing hangs, default 150;
+#                        what it waits for is printed then. A test gives up after 180.
 
 here=$(cd "$(dirname "$0")" && pwd)
 dir=${CPROV_TESTS:-$here}
@@ -140,6 +143,68 @@ leaks()
 	echo "$still"
 }
 
+# Each thread with its stack, innermost first, in one line: of the processes of a test, and
+# of workers that wait for a ring's requests, or for a device's.
+stacks()
+{
+	for comm in /proc/[0-9]*/comm; do
+		who=$(cat "$comm" 2>/dev/null) || continue
+		case $who in
+		"$1"* | *iou_exit* | iou-*) ;;
+		*) grep -q '^State:.D ' "${comm%comm}status" 2>/dev/null || continue ;;
+		esac
+		for task in "${comm%comm}"task/*; do
+			echo "$(cat "$task/comm"), $(sed -n 's/^State:.//p' "$task/status"):" \
+				"$(sed 's/^[^ ]* //; s/+.*//' "$task/stack" | head -n 8 | tr '\n' ' ')"
+		done 2>/dev/null
+	done
+}
+
+# Requests that the drivers have, or that wait to be dispatched.
+requests()
+{
+	for list in /sys/kernel/debug/block/*/hctx*/busy /sys/kernel/debug/block/*/hctx*/dispatch \
+		/sys/kernel/debug/block/*/hctx*/cpu*/*_rq_list; do
+		sed "s|^|${list#/sys/kernel/debug/block/}: |" "$list" 2>/dev/null
+	done
+}
+
+# CPUs on which nothing runs: an emulated one may have halted for good.
+dead_cpus()
+{
+	alive=$(mktemp)
+	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+		taskset -c "${cpu##*/cpu}" echo "${cpu##*/}" >>"$alive" 2>/dev/null &
+	done
+	sleep 5
+	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
+		[ "$(cat "$cpu/online" 2>/dev/null || echo 1)" = 1 ] || continue
+		grep -qx "${cpu##*/}" "$alive" || echo "${cpu##*/} runs nothing"
+	done
+	rm "$alive"
+}
+
+# The same bytes for so long: it hangs. Once is enough to be told.
+watch()
+{
+	size=-1 quiet=0 told=
+	while sleep 10 && kill -0 $$ 2>/dev/null; do
+		now=$(wc -c <"$said")
+		if [ "$now" != "$size" ]; then
+			size=$now quiet=0 told=
+			continue
+		fi
+		quiet=$((quiet + 10))
+		if [ -z "$told" ] && [ "$quiet" -ge "${CPROV_QUIET:-150}" ]; then
+			told=1 name=$(cat "$running")
+			{
+				echo "# $name has said nothing for $quiet s; there are"
+				{ dead_cpus; stacks "$(echo "$name" | cut -c -15)"; requests; } | sed 's/^/#   /'
+			} | tee -a "$hangs"
+		fi
+	done
+}
+
 # shellcheck disable=SC2086 # one word a test
 set -- $selected
 leaks_begin && look_for_leaks=1 || look_for_leaks=0
@@ -149,18 +214,27 @@ if [ "$look_for_leaks" -eq 0 ] && grep -qw kmemleak=on /proc/cmdline; then
 fi
 echo "KTAP version 1"
 echo "1..$(($# + look_for_leaks))"
-totals=$(mktemp) failures=$(mktemp)
-trap 'rm -f "$totals" "$failures"' EXIT
+totals=$(mktemp) failures=$(mktemp) said=$(mktemp) running=$(mktemp) hangs=$(mktemp)
+watch &
+watcher=$!
+trap 'kill $watcher; rm -f "$totals" "$failures" "$said" "$running" "$hangs"' EXIT
 nr=0 pass=0 fail=0 skip=0
+begin=$(date +%s)
 for test; do
 	nr=$((nr + 1))
+	if [ -n "$CPROV_SECONDS" ] && [ $(($(date +%s) - begin)) -ge "$CPROV_SECONDS" ]; then
+		echo "ok $nr $test # SKIP the $CPROV_SECONDS s are over"
+		skip=$((skip + 1))
+		continue
+	fi
 	echo "# $test"
 	# The kernel log tells to which test a splat belongs.
 	echo "cprov selftest: $test" 2>/dev/null >/dev/kmsg
+	echo "$test" >"$running"
 	{
 		"$dir/$test" 2>&1
 		echo "exit $?"
-	} | awk -v nr="$nr" -v name="$test" -v totals="$totals" -v failures="$failures" "$merge"
+	} | tee "$said" | awk -v nr="$nr" -v name="$test" -v totals="$totals" -v failures="$failures" "$merge"
 	read -r p f s <"$totals"
 	pass=$((pass + p)) fail=$((fail + f)) skip=$((skip + s))
 done
@@ -176,5 +250,6 @@ if [ "$look_for_leaks" -eq 1 ]; then
 	fi
 fi
 cat "$failures"
+cat "$hangs"
 echo "# Totals: pass:$pass fail:$fail xfail:0 xpass:0 skip:$skip error:0"
 [ "$fail" -eq 0 ]

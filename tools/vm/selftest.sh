@@ -141,6 +141,8 @@ ends 3 'no result within 6 s' 'a deadline is a lost guest' --timeout 6 -- sleep 
 ends 3 'powered off without' 'a guest without a result is lost' -- sh -c 'echo o >/proc/sysrq-trigger; sleep 9'
 CPROV_BOOT_TIMEOUT=5 ends 3 'run no program after' 'a guest that never boots is not waited for' --qemu -S -- true
 ends 4 'BUG: planted' 'a splat in a test that succeeds' -- sh -c 'echo BUG: planted >/dev/kmsg'
+ends 4 'first: .*BUG: one, in steer_x' 'the first splat is told with its test' \
+	-- sh -c 'echo "cprov selftest: steer_x" >/dev/kmsg; echo "BUG: one" >/dev/kmsg; echo "BUG: two" >/dev/kmsg'
 ends 4 'WARNING: CPU' 'a splat in a test that fails' \
 	-- sh -c 'echo "WARNING: CPU: 0 PID: 1 at planted" >/dev/kmsg; exit 1'
 ends 0 '' 'a fault of a program is no splat' \
@@ -151,6 +153,10 @@ ends 4 'general protection fault, probably' 'one of the kernel is' \
 if [[ $("$here/accel.sh" "$kernel") == tcg* ]]; then
 	ends 4 'again, on one thread' 'a guest that hits a breakpoint which is gone runs again' \
 		-- sh -c 'echo "Oops: int3: 0000 [#1] SMP" >/dev/kmsg'
+	ends 1 'again, on one thread' 'a guest with a CPU that has halted runs again' \
+		-- sh -c 'echo "#   cpu1 runs nothing"; exit 1'
+	ends 4 '^kernel splat' 'but not if that CPU had something to run' \
+		-- sh -c 'echo "#   cpu1 runs nothing"; echo "rcu: INFO: detected stalls" >/dev/kmsg'
 fi
 ends 4 'stopped to answer: again' 'a guest whose drive does not answer runs again' \
 	-- sh -c 'echo "nvme nvme0: I/O tag 1 QID 1 timeout, aborting" >/dev/kmsg'

@@ -25,13 +25,17 @@ hits=$(tr -d '\000\r' <"$log" | grep -nE -f <(patterns "$here/splats") |
 	fi) || true
 [[ -n $hits ]] || exit 0
 
-# Lines of one report match again and again: print each region once.
+# Lines of one report match again and again: print each region once. The first, which
+# explains the others, is told at the end, as only that may be shown, with its test.
 tr -d '\000\r' <"$log" | awk -v hits="$hits" -v context="$context" '
 	BEGIN {
 		n = split(hits, h, "\n")
 		for (i = 1; i <= n; i++)
 			hit[h[i] + 0] = 1
 	}
+	/cprov selftest: / { test = $NF }
 	hit[NR] { last = NR + context }
-	NR <= last { print "  | " $0 }'
+	hit[NR] && !first { first = $0 (test ? ", in " test : "") }
+	NR <= last { print "  | " $0 }
+	END { print "  first: " first }'
 exit 4
