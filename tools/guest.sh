@@ -29,11 +29,16 @@ guest_build()
 guest_selftests()
 {
 	local name=$1 kdir=$2 topology=$3 status=0 log=$CPROV_TOP/build/vm/$1/log said=$CPROV_TOP/build/vm/$1/said
-	local -a options=()
+	local -a options=() in_guest=()
 	shift 3
 
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
+	# A drive with two paths makes the kernel take all drives for such ones.
+	if [[ "$*" == carry_multipath ]]; then
+		options+=(--drive 'serial=cprov-multipath,size=64M,paths=2')
+		in_guest=(CPROV_MULTIPATH_DEV=/dev/disk/by-serial/cprov-multipath)
+	fi
 	# What patches code under load would mostly be run again.
 	[[ " $*" != *' reload'* ]] || options+=(--one-thread)
 	# Devices and traces come and go for each test, and waited for a grace period most
@@ -42,20 +47,19 @@ guest_selftests()
 	mkdir -p "${said%/*}"
 	"$CPROV_TOP/tools/vm/boot.sh" --name "$name" --kernel "$kdir" --topology "$topology" \
 		--drive serial=cprov-test,size=256M --drive serial=cprov-scratch,size=256M \
-		--drive serial=cprov-multipath,size=64M,paths=2 \
 		--add "$guest_dir/selftests:/selftests" \
 		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
 		--bin "$guest_dir/cprovctl" --bin jq --bin mkfs.xfs \
 		--timeout "${GUEST_TIMEOUT:-900}" "${options[@]}" -- \
 		env CPROV_DEV=/dev/disk/by-serial/cprov-test \
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/cprov-scratch \
-		CPROV_MULTIPATH_DEV=/dev/disk/by-serial/cprov-multipath \
-		CPROV_KO=/lib/cprov/completion_provenance.ko \
+		CPROV_KO=/lib/cprov/completion_provenance.ko "${in_guest[@]}" \
 		CPROV_RELOADS="${CPROV_RELOADS:-50}" CPROV_TRIALS="${CPROV_TRIALS:-10000}" \
-		CPROV_KILLS="${CPROV_KILLS:-9}" \
+		CPROV_KILLS="${CPROV_KILLS:-9}" CPROV_SECONDS="${CPROV_SECONDS:-}" \
 		/selftests/run_all.sh "$@" 2>"$said" || status=$?
-	# The verdict last: of a failure only the end may be shown.
+	# The verdict last: of a failure only the end may be shown. What hung explains it.
 	cat "$log" "$said"
+	((status == 0)) || grep -a -A 15 '^# .* has said nothing for' "$log" | tail -n 20 || true
 	# The last totals line is run_all.sh's own.
 	sed -nE 's/^# Totals: pass:([0-9]+) fail:([0-9]+) xfail:([0-9]+) xpass:[0-9]+ skip:([0-9]+) error:([0-9]+).*/\1 \2 \4/p' \
 		"$log" | tail -n 1 >"${STEPS_DIR:-/tmp}/guest.totals"

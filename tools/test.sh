@@ -5,6 +5,7 @@
 #   TESTS='carry steer' ...   only these groups (selftests/run_all.sh), and
 #                             nothing but the selftests
 #   TOPOLOGIES='one-queue'    only these
+#   TEST_MINUTES=10           begin no test once it has tested for so long
 #
 # Exit status: 0 all passed, 1 some failed, 2 the host is at fault.
 set -euo pipefail
@@ -29,7 +30,7 @@ read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc one-cpu one-queue few-queue
 groups_for()
 {
 	# What has a guest of its own, see below.
-	local elsewhere='reload.*'
+	local elsewhere='reload.*|carry_multipath'
 
 	if ((${#only[@]})); then
 		[[ $debug != kasan ]] || elsewhere+='|way_exit'
@@ -45,6 +46,19 @@ groups_for()
 		# Only a queue that is one CPU's goes away with it.
 		[[ $1 != queue-per-cpu ]] || echo fault_offline
 	fi
+}
+
+# in_time COMMAND...: with what is left of the time. A guest that has just booted is no use.
+in_time()
+{
+	local left
+
+	if [[ -n ${TEST_MINUTES:-} ]]; then
+		left=$((TEST_MINUTES * 60 - (SECONDS - STEPS_BEGIN)))
+		((left >= 60)) || { echo "the $TEST_MINUTES minutes are over"; exit 77; }
+		export CPROV_SECONDS=$left
+	fi
+	"$@"
 }
 
 selftests_in()
@@ -66,6 +80,16 @@ reloads()
 		exit 77
 	fi
 	guest_selftests test-reload "$patched" one-queue-2llc -- reload
+}
+
+# A drive that has two paths.
+multipath()
+{
+	if ((${#only[@]})) && ! printf '%s\n' "${only[@]}" | grep -qxE 'carry(_m.*)?'; then
+		echo 'none of the tests is for it'
+		exit 77
+	fi
+	guest_selftests test-multipath "$patched" one-queue-2llc -- carry_multipath
 }
 
 # Programs that die, rings that go away, rules that change: nothing that the kernel
@@ -136,16 +160,17 @@ unhinted_is_stock()
 patched=$("$tools/vm/kernel.sh" build --variant patched --debug "$debug")
 guest_build "$patched"
 
-total=$((${#topologies[@]} + 1))
+total=$((${#topologies[@]} + 2))
 [[ $debug != kasan ]] || total=$((total + 1))
 ((${#only[@]})) || { total=$((total + 1)); [[ $debug != none ]] || total=$((total + 6)); }
 steps_begin test "$total"
 ((${#only[@]})) || step kunit module_in_guest
 for topology in "${topologies[@]}"; do
-	selftest_step "selftests-$topology" selftests_in "$topology"
+	selftest_step "selftests-$topology" in_time selftests_in "$topology"
 done
-selftest_step selftests-reload reloads
-[[ $debug != kasan ]] || selftest_step selftests-leaks leaks
+selftest_step selftests-reload in_time reloads
+selftest_step selftests-multipath in_time multipath
+[[ $debug != kasan ]] || selftest_step selftests-leaks in_time leaks
 if ! ((${#only[@]})) && [[ $debug == none ]]; then
 	step harness "$tools/vm/selftest.sh" "$patched"
 	step stock-skips stock_skips
