@@ -99,7 +99,7 @@ facts()
 		[[ -z ${!name:-} ]] || command+=" $name=$(printf %q "${!name}")"
 	done
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" --arg command "$command" \
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_facts)" --arg command "$command" \
 		--argjson reads "$reads" --argjson repeats "$repeats" \
 		--slurpfile icount "$CPROV_TOP/build/icount/report.json" \
 		--slurpfile growth <(growth_of_this_run) --argjson structs "$(structs)" \

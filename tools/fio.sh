@@ -63,7 +63,7 @@ write_report()
 	# A guest that was lost may have left half a line.
 	# shellcheck disable=SC2016 # the variables are jq's
 	cat "$dir"/{stock,unhinted,hinted,killed}.said | jq -R 'fromjson? // empty' |
-		jq -n -f "$tools/fio/report.jq" --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+		jq -n -f "$tools/fio/report.jq" --argjson run "$(run_facts)" --arg qemu "$(qemu_facts)" \
 			--arg accelerator "${why%%$'\t'*}" \
 			--arg package "$(dpkg-query -W -f '${Package} ${Version}' fio)" --arg topology "$topology" \
 			--slurpfile modes "$dir/modes.json" --slurpfile exceptions "$dir/exceptions.json" \

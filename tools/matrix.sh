@@ -116,7 +116,7 @@ judge_can_fail()
 write_report()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_facts)" \
 		'{schema: 3, command: "make matrix"} + $run + {$qemu, topologies: [inputs]}' \
 		"${topologies[@]/%/.json}" >report.json
 }

@@ -87,7 +87,7 @@ write_facts()
 
 	# shellcheck disable=SC2016 # the variables are jq's
 	jq -n --arg accel "$accel" --arg why "${accel_why#*$'\t'}" \
-		--argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+		--argjson run "$(run_facts)" --arg qemu "$(qemu_facts)" \
 		--slurpfile drive "$dir/drive.json" \
 		'{schema: 1, command: "make run"} + $run +
 		 {accelerator: {name: $accel, why: $why, qemu: $qemu},
@@ -119,6 +119,8 @@ make -s -C "$tools/cprovread" OUT="$dir" >"$dir/cprovread.log" 2>&1 ||
 	die "cprovread does not build" "$dir/cprovread.log"
 "$tools/run/drive.sh" "$dir" >/dev/null
 
+CPROV_QEMU=$("$tools/vm/qemu.sh")
+export CPROV_QEMU
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 accel_why=$("$tools/vm/accel.sh" "$stock/vmlinux.boot")
 accel=${accel_why%%$'\t'*}

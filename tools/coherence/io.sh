@@ -36,7 +36,7 @@ io_guest()
 io_facts()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_facts)" \
 		'{schema: 1, command: "tools/coherence.sh io"} + $run +
 		 {accelerator: {name: "tcg", threads: "multi", qemu: $qemu}}'
 }

@@ -11,7 +11,7 @@ run_facts()
 		--arg host "$(uname -sr), $(nproc) CPUs" '{$date, $commit, $host}'
 }
 
-qemu_version()
+qemu_facts()
 {
-	qemu-system-x86_64 --version | sed -n '1s/.*version //p'
+	"${CPROV_QEMU:-qemu-system-x86_64}" --version | sed -n '1s/.*version //p'
 }

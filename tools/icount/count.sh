@@ -78,7 +78,7 @@ count_names()
 count_facts()
 {
 	# shellcheck disable=SC2016 # the variables are jq's
-	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_version)" \
+	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_facts)" \
 		--arg compiler "$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\(.*\)"/\1/p' "$patched/.config")" \
 		--arg topology "$count_topology" --argjson ios "$count_ios" --argjson repeats "$count_repeats" \
 		'{schema: 2, command: "tools/icount.sh count"} + $run +

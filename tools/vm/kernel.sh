@@ -234,7 +234,7 @@ list)
 	;;
 purge)
 	log "removing $CPROV_CACHE: $(du -sh "$CPROV_CACHE" 2>/dev/null | cut -f 1)"
-	rm -rf "$CPROV_CACHE"/{kernel,source,ccache,initramfs,accel*}
+	rm -rf "$CPROV_CACHE"/{kernel,source,ccache,initramfs,accel*,qemu*}
 	;;
 *) die "usage: kernel.sh build|path|key|list|purge [OPTION...]" "$here/kernel.sh" ;;
 esac; exit # on one line: the file may be edited during a build

@@ -132,6 +132,12 @@ progress_end()
 	PROGRESS_LABEL=
 }
 
+# qemu_version QEMU: such as 7.2.22; nothing if it does not run.
+qemu_version()
+{
+	{ "$1" --version 2>/dev/null || true; } | sed -n '1s/.* version \([0-9.]*\).*/\1/p'
+}
+
 # debug_kernel KDIR: whether it is one of those that are slow by themselves.
 debug_kernel()
 {
