@@ -64,6 +64,8 @@ int kernel_probe(struct io_locality_probe *probe);
 bool kernel_forbids_rings(void);
 /* Why there is no support, from what kernel_probe() returned. */
 const char *kernel_why_not(int error);
+/* What cprovctl ends with if that was the answer, or 0. */
+int kernel_exit_status(int error);
 /* NULL takes the default away; 0 or -errno, -EOPNOTSUPP if there is no such thing. */
 int kernel_task_default(const struct io_locality_hint *hint);
 

@@ -109,6 +109,14 @@ const char *kernel_why_not(int error)
 	}
 }
 
+int kernel_exit_status(int error)
+{
+	if (!error)
+		return DONE;
+	/* Whoever may not ask does not know. */
+	return error == -EPERM ? FAILED : NOT_SUPPORTED;
+}
+
 static int task_default(const struct io_locality_hint *hint)
 {
 	struct io_locality_register reg;

@@ -37,7 +37,7 @@ static void set_default(const struct io_locality_hint *hint, bool strict)
 	if (!ret && kernel_forbids_rings())
 		ret = -EPERM;
 	if (ret) {
-		run_without(strict, ret == -EPERM ? FAILED : NOT_SUPPORTED,
+		run_without(strict, kernel_exit_status(ret),
 			    kernel_why_not(ret));
 		return;
 	}

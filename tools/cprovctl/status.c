@@ -128,8 +128,7 @@ static void json_kernel(const struct io_locality_probe *probe, int error,
 			bool task_default)
 {
 	json_open(&json, "kernel", '{');
-	/* Whoever may not ask does not know. */
-	if (error == -EPERM)
+	if (kernel_exit_status(error) == FAILED)
 		json_null(&json, "supported");
 	else
 		json_bool(&json, "supported", !error);
@@ -217,7 +216,5 @@ int cmd_status(int argc, char **argv)
 		print_policy(&knobs, error);
 		print_rules(&rules);
 	}
-	if (error == -EPERM)
-		return FAILED;
-	return error ? NOT_SUPPORTED : DONE;
+	return kernel_exit_status(error);
 }
