@@ -153,19 +153,28 @@ kernel_doc()
 
 # ---- the compiler ----
 
-# Objects of the directories that the series touches, as far as a configuration
-# has them.
+# What the series touches, each after the option that it is built with; MMU is always there.
 objects()
 {
-	printf '%s\n' block/ io_uring/ kernel/cgroup/cpuset.o kernel/fork.o drivers/block/loop.o \
-		drivers/nvme/host/ drivers/md/dm-crypt.o
+	cat <<-'EOF'
+		BLOCK block/
+		IO_URING io_uring/
+		BLK_DEV_LOOP drivers/block/loop.o
+		BLK_DEV_NVME drivers/nvme/host/
+		BLK_DEV_DM drivers/md/dm.o
+		DM_CRYPT drivers/md/dm-crypt.o
+		CPUSETS kernel/cgroup/cpuset.o
+		MMU kernel/fork.o
+		MMU kernel/sched/core.o
+		MMU fs/exec.o
+	EOF
 }
 
 # build_config NAME ARCH MAKE-ARGUMENTS... -- OPTION...: W=1 and sparse on the
 # touched files, with options on top of the guest's configuration.
 build_config()
 {
-	local name=$1 arch=$2 out=build/check/$1 target
+	local name=$1 arch=$2 out=build/check/$1 option target
 	local -a args=() targets=()
 	shift 2
 
@@ -183,19 +192,8 @@ build_config()
 			! grep -q "^${option%%=*}=" "$out/.config" || { echo "$option was not taken"; return 1; }
 	done
 	kmake prepare
-	while read -r target; do
-		case $target in
-		block/ | drivers/nvme/host/ | drivers/block/loop.o | drivers/md/dm-crypt.o)
-			grep -q '^CONFIG_BLOCK=y' "$out/.config" || continue ;;
-		io_uring/) grep -q '^CONFIG_IO_URING=y' "$out/.config" || continue ;;
-		kernel/cgroup/*) grep -q '^CONFIG_CPUSETS=y' "$out/.config" || continue ;;
-		esac
-		case $target in
-		drivers/nvme/host/) grep -q '^CONFIG_BLK_DEV_NVME=y' "$out/.config" || continue ;;
-		drivers/block/loop.o) grep -q '^CONFIG_BLK_DEV_LOOP=[ym]' "$out/.config" || continue ;;
-		drivers/md/dm-crypt.o) grep -q '^CONFIG_DM_CRYPT=[ym]' "$out/.config" || continue ;;
-		esac
-		targets+=("$target")
+	while read -r option target; do
+		! grep -q "^CONFIG_$option=[ym]" "$out/.config" || targets+=("$target")
 	done < <(objects)
 	kmake W=1 "${targets[@]}"
 	only_known_warnings "$name"
@@ -225,8 +223,9 @@ text_off()
 	local stock=$CPROV_TOP/build/check/stock object differ=0
 	local -a objects=(
 		block/{bio,blk-core,blk-mq,blk-merge,blk-flush,blk-mq-debugfs}.o
-		drivers/block/loop.o drivers/nvme/host/pci.o
-		io_uring/{io_uring,register,rw,fdinfo}.o kernel/{fork,cgroup/cpuset}.o
+		drivers/block/loop.o drivers/nvme/host/pci.o drivers/md/dm{,-crypt}.o
+		io_uring/{io_uring,register,rw,fdinfo,io-wq,opdef,rsrc,sqpoll,sync,tctx,uring_cmd}.o
+		kernel/{fork,cgroup/cpuset,sched/core}.o fs/exec.o
 	)
 
 	rm -rf "$stock-tree"
