@@ -23,7 +23,7 @@
 #                        points spread over its first 40
 #   CPROV_RELOADS        how often the module is reloaded under I/O
 #   CPROV_SECONDS        after so many no further test is begun, and the rest is skipped
-#   CPROV_QUIET          seconds after which a test that says nothing hangs, default 150;
+#   CPROV_QUIET          seconds after which a test that says nothing hangs, default 110;
 #                        what it waits for is printed then. A test gives up after 180.
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -169,38 +169,64 @@ requests()
 	done
 }
 
-# CPUs on which nothing runs: an emulated one may have halted for good.
-dead_cpus()
+# The numbers of a list such as 0-3,6.
+numbers()
 {
-	alive=$(mktemp)
-	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
-		taskset -c "${cpu##*/cpu}" echo "${cpu##*/}" >>"$alive" 2>/dev/null &
+	for range in $(echo "$1" | tr , ' '); do
+		n=${range%-*}
+		while [ "$n" -le "${range#*-}" ]; do
+			echo "$n"
+			n=$((n + 1))
+		done
 	done
-	sleep 5
-	for cpu in /sys/devices/system/cpu/cpu[0-9]*; do
-		[ "$(cat "$cpu/online" 2>/dev/null || echo 1)" = 1 ] || continue
-		grep -qx "${cpu##*/}" "$alive" || echo "${cpu##*/} runs nothing"
-	done
-	rm "$alive"
 }
 
-# The same bytes for so long: it hangs. Once is enough to be told.
+# CPUs on which nothing runs: an emulated one may have halted for good. One that may not be
+# used is none of them. What they do, if anything, is in the kernel log then.
+dead_cpus()
+{
+	alive=$(mktemp) dead=
+	# The list, as a CPU's own file waits for one that is just going offline.
+	online=$(numbers "$(cat /sys/devices/system/cpu/online)")
+	for cpu in $online; do
+		{ taskset -c "$cpu" echo "cpu$cpu" || echo "cpu$cpu"; } >>"$alive" 2>/dev/null &
+	done
+	sleep 30 >/dev/null
+	if [ -s "$alive" ]; then
+		for cpu in $online; do
+			grep -qx "cpu$cpu" "$alive" || dead="$dead $cpu"
+		done
+	fi
+	rm "$alive"
+	[ -z "$dead" ] || { echo l >/proc/sysrq-trigger; } 2>/dev/null
+	for cpu in $dead; do
+		echo "cpu$cpu runs nothing"
+	done
+}
+
+# The same bytes for so long: it hangs. Once is enough to be told. No sleep keeps who reads
+# what is printed waiting when all is over.
 watch()
 {
 	size=-1 quiet=0 told=
-	while sleep 10 && kill -0 $$ 2>/dev/null; do
+	while sleep 10 >/dev/null && kill -0 $$ 2>/dev/null; do
 		now=$(wc -c <"$said")
 		if [ "$now" != "$size" ]; then
 			size=$now quiet=0 told=
 			continue
 		fi
 		quiet=$((quiet + 10))
-		if [ -z "$told" ] && [ "$quiet" -ge "${CPROV_QUIET:-150}" ]; then
+		if [ -z "$told" ] && [ "$quiet" -ge "${CPROV_QUIET:-110}" ]; then
 			told=1 name=$(cat "$running")
 			{
 				echo "# $name has said nothing for $quiet s; there are"
-				{ dead_cpus; stacks "$(echo "$name" | cut -c -15)"; requests; } | sed 's/^/#   /'
+				{ stacks "$(echo "$name" | cut -c -15)"; requests; dead_cpus; } | sed 's/^/#   /'
 			} | tee -a "$hangs"
+			# All that follows would hang as well.
+			if grep -q ' runs nothing$' "$hangs"; then
+				echo "Bail out! a CPU is lost"
+				kill $$
+			fi
 		fi
 	done
 }
@@ -217,6 +243,8 @@ echo "1..$(($# + look_for_leaks))"
 totals=$(mktemp) failures=$(mktemp) said=$(mktemp) running=$(mktemp) hangs=$(mktemp)
 watch &
 watcher=$!
+# A CPU that is lost looks idle, and would be given what the watcher starts.
+taskset -p 1 $watcher >/dev/null 2>&1
 trap 'kill $watcher; rm -f "$totals" "$failures" "$said" "$running" "$hangs"' EXIT
 nr=0 pass=0 fail=0 skip=0
 begin=$(date +%s)

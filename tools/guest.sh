@@ -40,7 +40,7 @@ guest_selftests()
 		in_guest=(CPROV_MULTIPATH_DEV=/dev/disk/by-serial/cprov-multipath)
 	fi
 	# What patches code under load would mostly be run again.
-	[[ " $*" != *' reload'* ]] || options+=(--one-thread)
+	[[ " $*" != *' reload'* ]] || ! "$CPROV_TOP/tools/vm/qemu.sh" races || options+=(--one-thread)
 	# Devices and traces come and go for each test, and waited for a grace period most
 	# of the time; not so on a kernel that is slow by itself.
 	debug_kernel "$kdir" || options+=(--append rcupdate.rcu_expedited=1)

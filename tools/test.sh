@@ -20,6 +20,9 @@ die_with_parent "$@"
 cd "$CPROV_TOP"
 
 debug=${DEBUG:-none}
+# As boot.sh has it.
+slower=1
+[[ $debug == none ]] || slower=4
 read -ra only <<<"${TESTS:-}"
 # threadirqs is one-queue, with interrupts that are threads.
 read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc one-cpu one-queue few-queues queue-per-cpu two-node eight-cpu threadirqs}"
@@ -57,6 +60,10 @@ in_time()
 		left=$((TEST_MINUTES * 60 - (SECONDS - STEPS_BEGIN)))
 		((left >= 60)) || { echo "the $TEST_MINUTES minutes are over"; exit 77; }
 		export CPROV_SECONDS=$left
+		# A test that hangs, too, has its end; a debug kernel gets four times as long.
+		GUEST_TIMEOUT=$(((left + 400) / slower))
+		((GUEST_TIMEOUT < 900)) || GUEST_TIMEOUT=900
+		export GUEST_TIMEOUT
 	fi
 	"$@"
 }
@@ -85,10 +92,12 @@ reloads()
 # A drive that has two paths.
 multipath()
 {
-	if ((${#only[@]})) && ! printf '%s\n' "${only[@]}" | grep -qxE 'carry(_m.*)?'; then
-		echo 'none of the tests is for it'
-		exit 77
-	fi
+	local name wanted=
+
+	for name in "${only[@]:-carry}"; do
+		[[ carry_multipath != "$name"* ]] || wanted=1
+	done
+	[[ -n $wanted ]] || { echo 'none of the tests is for it'; exit 77; }
 	guest_selftests test-multipath "$patched" one-queue-2llc -- carry_multipath
 }
 
@@ -144,6 +153,8 @@ stock_skips()
 # One way to submit, on every kind of ring and number of queues. Transfers take minutes.
 matrix()
 {
+	# As `make matrix` does, and as its list of losses was made.
+	unset CPROV_QEMU
 	MATRIX_SUBMITTER=direct MATRIX_TRANSFER_READS=0 TOPOLOGIES=one-queue-2llc "$tools/matrix.sh"
 }
 
@@ -157,6 +168,9 @@ unhinted_is_stock()
 		{ "$tools/run.sh" && jq -e -f "$tools/run/unhinted.jq" build/run/report.json; }
 }
 
+# Where it is the tests that are looked at, not the emulator.
+CPROV_QEMU=$("$tools/vm/qemu.sh")
+export CPROV_QEMU
 patched=$("$tools/vm/kernel.sh" build --variant patched --debug "$debug")
 guest_build "$patched"
 

@@ -25,7 +25,8 @@
 #   --log FILE            output of the command; default build/vm/NAME/log
 #   --out FILE            what the command writes to /dev/virtio-ports/cprov.out
 #   --console FILE        kernel log; default build/vm/NAME/console. FILE.one-thread is
-#                         there if the guest was lost, and run again on one thread
+#                         there if the guest was lost, and run again on one thread,
+#                         and FILE.raced has the first
 #   --result FILE         the final record; default build/vm/NAME/result
 #   --timeout SECONDS     default 120; a debug kernel gets four times as long, as it
 #                         does of CPROV_BOOT_TIMEOUT (180), until its first program
@@ -44,6 +45,7 @@ die_with_parent "$@"
 kernel='' topology=${TOPOLOGY:-one-queue} append='' memory='' cpus_instead='' name=guest
 logfile='' out='' console='' result='' timeout=120 plugin=''
 boot_timeout=${CPROV_BOOT_TIMEOUT:-180}
+qemu_program=${CPROV_QEMU:-qemu-system-x86_64}
 stream='' shell='' dry_run='' icount='' one_thread='' multipath=''
 drives=() items=() qemu_more=() guest_command=()
 
@@ -93,7 +95,7 @@ take_name()
 		die "a guest of the name $name is running" "$dir/pid" "end it, or use another --name"
 	: "${logfile:=$dir/log}" "${console:=$dir/console}" "${result:=$dir/result}"
 	qemu_log=$dir/qemu
-	rm -f "$logfile" "$console" "$console".{stopped,one-thread} "$result" "$qemu_log"
+	rm -f "$logfile" "$console" "$console".{stopped,raced,one-thread} "$result" "$qemu_log"
 }
 
 # vmlinux.boot has a PVH entry point: nothing is decompressed.
@@ -317,15 +319,26 @@ hung_at_boot()
 	((qemu_status == 128 + 9 && elapsed >= boot_timeout)) && ! has_booted
 }
 
-# QEMU 7.2's multi-threaded TCG may run a stale translation of an instruction
+# Whether a CPU of which run_all.sh says that it runs nothing is idle, as one that the
+# emulator has halted for good; and that is all that the kernel complains of.
+halted_cpu()
+{
+	local cpu
+
+	"$here/splats.sh" "$console" >/dev/null || return
+	while read -r cpu; do
+		! grep -aqsE "NMI backtrace for cpu $cpu\s*$" "$console" || return
+	done < <(sed -nE 's/^# +cpu([0-9]+) runs nothing$/\1/p' "$logfile")
+}
+
+# Multi-threaded TCG of QEMU before 8.1 may run a stale translation of an instruction
 # that the kernel has just patched, as it does for static keys, and then reports
 # the breakpoint that was there for a moment. It is the first thing that goes
 # wrong in such a guest, and no kernel that is at fault looks like that. Where the
 # breakpoint's own handler is hit, the machine resets without a word, before any
 # program has run: a kernel that is at fault would do so again. Or QEMU ends by
 # a signal of its own, which was seen as well. So was a CPU that halts and is not woken by
-# any interrupt from then on, as the guest boots; run_all.sh says so of a test that hangs.
-# A CPU that the kernel keeps busy looks like that, too, but then a stall is reported.
+# any interrupt from then on, as the guest boots; in a test that hangs run_all.sh tells.
 emulator_raced()
 {
 	local wrong
@@ -333,7 +346,8 @@ emulator_raced()
 	[[ $accelerator == 'TCG, multi-threaded'* ]] || return 1
 	hung_at_boot && return
 	if grep -aqsE '^# +cpu[0-9]+ runs nothing$' "$logfile"; then
-		if grep -aqsE 'rcu: INFO|soft lockup|hard LOCKUP' "$console"; then return 1; else return 0; fi
+		halted_cpu
+		return
 	fi
 	wrong=$(grep -a -m 1 -E 'BUG:|WARNING:|Oops|Kernel panic' "$console" 2>/dev/null || true)
 	[[ $wrong == *'Oops: int3:'* ]] && return
@@ -352,6 +366,11 @@ drive_stopped()
 	grep -aqsE 'nvme.* timeout, aborting' "$console" || return
 	grep -av ' nvme nvme[0-9]*: ' "$console" >"$tmp/others" || return
 	"$here/splats.sh" "$tmp/others" >/dev/null
+}
+
+may_run_again()
+{
+	[[ -z ${CPROV_DEADLINE:-} ]] || (($(date +%s) < CPROV_DEADLINE))
 }
 
 # The gravest first: a test that passed on a broken kernel has not passed.
@@ -398,7 +417,7 @@ main()
 	add_ports
 	write_initramfs
 	qemu=(
-		qemu-system-x86_64 -nodefaults -no-user-config -no-reboot -display none
+		"$qemu_program" -nodefaults -no-user-config -no-reboot -display none
 		-pidfile "$dir/pid" "${machine[@]}" "${qemu_more[@]}"
 		-kernel "$image" -initrd "$tmp/initramfs" -append "$(kernel_command_line)"
 	)
@@ -407,14 +426,16 @@ main()
 		echo
 		return
 	fi
-	log "guest $name: $topology (CPUs: $cpus, LLCs: $sockets, nodes: $nodes), accelerator: $accelerator"
+	log "guest $name: $topology (CPUs: $cpus, LLCs: $sockets, nodes: $nodes), accelerator: $accelerator, QEMU $(qemu_version "$qemu_program")"
 	if [[ -n $shell ]]; then
 		log "Ctrl-A X ends it, so does leaving the shell"
 		setpriv --pdeathsig KILL "${qemu[@]}" || die "QEMU failed"
 		return
 	fi
 	run
-	if emulator_raced; then
+	if ! may_run_again; then
+		judge
+	elif emulator_raced; then
 		# On one thread a locked instruction is two accesses to a plugin.
 		if [[ -n $plugin ]]; then
 			log "guest $name was lost to a race in the emulator: again"
@@ -423,6 +444,7 @@ main()
 			qemu=("${qemu[@]/#tcg,thread=multi/tcg,thread=single}")
 			: >"$console.one-thread"
 		fi
+		[[ ! -e $console ]] || mv "$console" "$console.raced"
 		rm -f "$result"
 		run
 	elif drive_stopped; then

@@ -155,8 +155,12 @@ if [[ $("$here/accel.sh" "$kernel") == tcg* ]]; then
 		-- sh -c 'echo "Oops: int3: 0000 [#1] SMP" >/dev/kmsg'
 	ends 1 'again, on one thread' 'a guest with a CPU that has halted runs again' \
 		-- sh -c 'echo "#   cpu1 runs nothing"; exit 1'
-	ends 4 '^kernel splat' 'but not if that CPU had something to run' \
-		-- sh -c 'echo "#   cpu1 runs nothing"; echo "rcu: INFO: detected stalls" >/dev/kmsg'
+	ends 4 '^kernel splat' 'but not if there is another complaint' \
+		-- sh -c 'echo "#   cpu1 runs nothing"; echo "BUG: planted" >/dev/kmsg'
+	ends 1 '^command failed' 'nor if that CPU is busy' \
+		-- sh -c 'echo "#   cpu1 runs nothing"; echo "NMI backtrace for cpu 1" >/dev/kmsg; exit 1'
+	CPROV_DEADLINE=1 ends 1 '^command failed' 'nor if it is too late' \
+		-- sh -c 'echo "#   cpu1 runs nothing"; exit 1'
 fi
 ends 4 'stopped to answer: again' 'a guest whose drive does not answer runs again' \
 	-- sh -c 'echo "nvme nvme0: I/O tag 1 QID 1 timeout, aborting" >/dev/kmsg'
