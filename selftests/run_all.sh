@@ -204,31 +204,53 @@ dead_cpus()
 	done
 }
 
-# The same bytes for so long: it hangs. Once is enough to be told. No sleep keeps who reads
-# what is printed waiting when all is over.
-watch()
+# CPUs whose next timer is overdue by seconds: an emulated one may have lost it, and then
+# sleeps until it is given something to run. What waits for anything else stays.
+wake_the_late()
 {
+	awk '/^now at/ { now = $3 }
+		/^cpu:/ { cpu = $2 }
+		/[.]expires_next/ && $3 < now - 5e9 { print cpu }' /proc/timer_list 2>/dev/null |
+		while read -r cpu; do
+			echo "# the timers of cpu$cpu are overdue: it is woken"
+			taskset -c "$cpu" true
+		done
+}
+
+# watch_from CPU SECONDS COMMAND: again and again, all from there. No sleep keeps who reads
+# what is printed waiting when all is over.
+watch_from()
+{
+	# shellcheck disable=SC2016 # the inner shell's parent
+	taskset -cp "$1" "$(exec sh -c 'echo $PPID')" >/dev/null 2>&1
 	size=-1 quiet=0 told=
-	while sleep 10 >/dev/null && kill -0 $$ 2>/dev/null; do
-		now=$(wc -c <"$said")
-		if [ "$now" != "$size" ]; then
-			size=$now quiet=0 told=
-			continue
-		fi
-		quiet=$((quiet + 10))
-		if [ -z "$told" ] && [ "$quiet" -ge "${CPROV_QUIET:-110}" ]; then
-			told=1 name=$(cat "$running")
-			{
-				echo "# $name has said nothing for $quiet s; there are"
-				{ stacks "$(echo "$name" | cut -c -15)"; requests; dead_cpus; } | sed 's/^/#   /'
-			} | tee -a "$hangs"
-			# All that follows would hang as well.
-			if grep -q ' runs nothing$' "$hangs"; then
-				echo "Bail out! a CPU is lost"
-				kill $$
-			fi
-		fi
+	while sleep "$2" >/dev/null && kill -0 $$ 2>/dev/null; do
+		"$3"
 	done
+}
+
+# The same bytes for so long: it hangs. Once is enough to be told.
+look_for_hangs()
+{
+	now=$(wc -c <"$said")
+	if [ "$now" != "$size" ]; then
+		size=$now quiet=0 told=
+		return
+	fi
+	wake_the_late
+	quiet=$((quiet + 10))
+	if [ -z "$told" ] && [ "$quiet" -ge "${CPROV_QUIET:-110}" ]; then
+		told=1 name=$(cat "$running")
+		{
+			echo "# $name has said nothing for $quiet s; there are"
+			{ stacks "$(echo "$name" | cut -c -15)"; requests; dead_cpus; } | sed 's/^/#   /'
+		} | tee -a "$hangs"
+		# All that follows would hang as well.
+		if grep -q ' runs nothing$' "$hangs"; then
+			echo "Bail out! a CPU is lost"
+			kill $$
+		fi
+	fi
 }
 
 # shellcheck disable=SC2086 # one word a test
@@ -241,11 +263,12 @@ fi
 echo "KTAP version 1"
 echo "1..$(($# + look_for_leaks))"
 totals=$(mktemp) failures=$(mktemp) said=$(mktemp) running=$(mktemp) hangs=$(mktemp)
-watch &
-watcher=$!
-# A CPU that is lost looks idle, and would be given what the watcher starts.
-taskset -p 1 $watcher >/dev/null 2>&1
-trap 'kill $watcher; rm -f "$totals" "$failures" "$said" "$running" "$hangs"' EXIT
+# From two CPUs, as one of them may be the one that is late, or lost, which looks idle.
+watch_from 0 10 look_for_hangs &
+watchers=$!
+watch_from 1 30 wake_the_late &
+watchers="$watchers $!"
+trap 'kill $watchers; rm -f "$totals" "$failures" "$said" "$running" "$hangs"' EXIT
 nr=0 pass=0 fail=0 skip=0
 begin=$(date +%s)
 for test; do

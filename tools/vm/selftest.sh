@@ -153,6 +153,9 @@ ends 4 'general protection fault, probably' 'one of the kernel is' \
 if [[ $("$here/accel.sh" "$kernel") == tcg* ]]; then
 	ends 4 'again, on one thread' 'a guest that hits a breakpoint which is gone runs again' \
 		-- sh -c 'echo "Oops: int3: 0000 [#1] SMP" >/dev/kmsg'
+	ends 4 'again, on one thread' 'a guest with a CPU that has lost its timer runs again' \
+		-- sh -c 'echo "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:" >/dev/kmsg
+			echo "rcu: rcu_preempt kthread timer wakeup didn'"'"'t happen for 9 jiffies!" >/dev/kmsg'
 	ends 1 'again, on one thread' 'a guest with a CPU that has halted runs again' \
 		-- sh -c 'echo "#   cpu1 runs nothing"; exit 1'
 	ends 4 '^kernel splat' 'but not if there is another complaint' \
