@@ -19,8 +19,6 @@ tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$tools/guest.sh"
 die_with_parent "$@"
 cd "$CPROV_TOP"
-CPROV_QEMU=$("$tools/vm/qemu.sh")
-export CPROV_QEMU
 
 line=${LINE:-6.12}
 work=$CPROV_TOP/build/mutants/work

@@ -119,8 +119,6 @@ make -s -C "$tools/cprovread" OUT="$dir" >"$dir/cprovread.log" 2>&1 ||
 	die "cprovread does not build" "$dir/cprovread.log"
 "$tools/run/drive.sh" "$dir" >/dev/null
 
-CPROV_QEMU=$("$tools/vm/qemu.sh")
-export CPROV_QEMU
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 accel_why=$("$tools/vm/accel.sh" "$stock/vmlinux.boot")
 accel=${accel_why%%$'\t'*}

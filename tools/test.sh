@@ -153,8 +153,6 @@ stock_skips()
 # One way to submit, on every kind of ring and number of queues. Transfers take minutes.
 matrix()
 {
-	# As `make matrix` does, and as its list of losses was made.
-	unset CPROV_QEMU
 	MATRIX_SUBMITTER=direct MATRIX_TRANSFER_READS=0 TOPOLOGIES=one-queue-2llc "$tools/matrix.sh"
 }
 
@@ -168,9 +166,6 @@ unhinted_is_stock()
 		{ "$tools/run.sh" && jq -e -f "$tools/run/unhinted.jq" build/run/report.json; }
 }
 
-# Where it is the tests that are looked at, not the emulator.
-CPROV_QEMU=$("$tools/vm/qemu.sh")
-export CPROV_QEMU
 patched=$("$tools/vm/kernel.sh" build --variant patched --debug "$debug")
 guest_build "$patched"
 

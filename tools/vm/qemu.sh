@@ -1,12 +1,12 @@
 #!/bin/bash
-# qemu.sh: print the QEMU to run guests with in which nothing is measured.
+# qemu.sh: print a QEMU that has not the race below, for CPROV_QEMU=$(tools/vm/qemu.sh) make test.
 # qemu.sh races: status 0 if $CPROV_QEMU, or the installed one, has the race below.
 #
 # It is the installed one, unless that is older than 8.1, whose multi-threaded TCG has a
 # race with code that the kernel patches (Documentation/testing.rst). Then it is that of
 # Debian's backports, if they have one and can be reached: unpacked in the cache, checked
 # as apt checks it, and nothing is installed.
-# CPROV_QEMU names another one.
+# That has faults of its own, so it is used by who asks for it.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/lib.sh"

@@ -41,6 +41,11 @@ ends()
 	shift 3
 
 	said=$(boot "$@" 2>&1) || rc=$?
+	# The emulator may lose any guest, and of those that are not run again, too.
+	if ((rc == 3 && status != 3)); then
+		rc=0
+		said=$(boot "$@" 2>&1) || rc=$?
+	fi
 	if [[ $rc == "$status" ]] && grep -qE "$pattern" <<<"$said"; then
 		verdict 0 "$what"
 	else
@@ -64,7 +69,8 @@ topologies()
 	local topology cpus sockets nodes queues saw
 
 	while read -r topology cpus sockets nodes queues _; do
-		boot --topology "$topology" --drive serial=d0,size=16M -- sh -c "$survey" 2>/dev/null || true
+		boot --topology "$topology" --drive serial=d0,size=16M -- sh -c "$survey" 2>/dev/null ||
+			boot --topology "$topology" --drive serial=d0,size=16M -- sh -c "$survey" || true
 		# The first CPU cannot go offline and has no such attribute.
 		saw=$(awk '{ print $1 + 1, $2, $3, $4 }' "$guest/log")
 		[[ $saw == "$cpus $sockets $nodes $queues" ]] || {
