@@ -61,7 +61,7 @@ in_time()
 		((left >= 60)) || { echo "the $TEST_MINUTES minutes are over"; exit 77; }
 		export CPROV_SECONDS=$left
 		# A test that hangs, too, has its end; a debug kernel gets four times as long.
-		GUEST_TIMEOUT=$(((left + 400) / slower))
+		GUEST_TIMEOUT=$(((left + 600) / slower))
 		((GUEST_TIMEOUT < 900)) || GUEST_TIMEOUT=900
 		export GUEST_TIMEOUT
 	fi
