@@ -223,13 +223,13 @@ watch_from()
 {
 	# shellcheck disable=SC2016 # the inner shell's parent
 	taskset -cp "$1" "$(exec sh -c 'echo $PPID')" >/dev/null 2>&1
-	size=-1 quiet=0 told=
 	while sleep "$2" >/dev/null && kill -0 $$ 2>/dev/null; do
 		"$3"
 	done
 }
 
 # The same bytes for so long: it hangs. Once is enough to be told.
+size=-1 quiet=0 told=
 look_for_hangs()
 {
 	now=$(wc -c <"$said")

@@ -436,9 +436,7 @@ main()
 		return
 	fi
 	run
-	if ! may_run_again; then
-		judge
-	elif emulator_raced; then
+	if may_run_again && emulator_raced; then
 		# On one thread a locked instruction is two accesses to a plugin.
 		if [[ -n $plugin ]]; then
 			log "guest $name was lost to a race in the emulator: again"
@@ -450,7 +448,7 @@ main()
 		[[ ! -e $console ]] || mv "$console" "$console.raced"
 		rm -f "$result"
 		run
-	elif drive_stopped; then
+	elif may_run_again && drive_stopped; then
 		log "guest $name has a drive that stopped to answer: again ($console.stopped)"
 		mv "$console" "$console.stopped"
 		rm -f "$result"

@@ -13,6 +13,8 @@ kernel=${1:-$("$here/kernel.sh" path --variant stock)}
 name=vm-selftest
 guest=$CPROV_TOP/build/vm/$name
 tests=0 failed=0
+# What runs again is tested however late it is.
+unset CPROV_DEADLINE
 
 verdict()
 {
