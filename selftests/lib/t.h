@@ -158,6 +158,8 @@ int t_ring_init_sqpoll(struct t_ring *ring, unsigned int entries, int cpu,
 /* A ring that another process has made. */
 int t_ring_map(struct t_ring *ring, int fd, const struct io_uring_params *p);
 void t_ring_exit(struct t_ring *ring);
+/* All there are; those that are closed are gone then. */
+void t_rings_unmap(void);
 /* Its thread, if there is one, and once that has begun; else -1, or who made the ring. */
 pid_t t_sq_thread(const struct t_ring *ring);
 /* io_uring_register(2): what it returns, or -errno. */

@@ -128,6 +128,24 @@ pid_t t_sq_thread(const struct t_ring *ring)
 	return at ? atoi(at + strlen(name)) : -1;
 }
 
+void t_rings_unmap(void)
+{
+	unsigned long maps[64][2];
+	size_t nr = 0;
+	char line[512];
+	FILE *file = fopen("/proc/self/maps", "re");
+
+	while (file && nr < T_ARRAY_SIZE(maps) &&
+	       fgets(line, sizeof(line), file))
+		if (strstr(line, "[io_uring]") &&
+		    sscanf(line, "%lx-%lx", &maps[nr][0], &maps[nr][1]) == 2)
+			nr++;
+	if (file)
+		fclose(file);
+	while (nr--)
+		munmap((void *)maps[nr][0], maps[nr][1] - maps[nr][0]);
+}
+
 void t_ring_exit(struct t_ring *ring)
 {
 	munmap(ring->sqes, ring->sqes_size);

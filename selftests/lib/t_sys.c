@@ -232,7 +232,12 @@ void t_undo_all(void)
 {
 	if (undo_pipe < 0)
 		return;
-	/* A device that is still open could not go. */
+	/*
+	 * A device that is still open could not go. Nor could one of which a ring has a
+	 * request: with IORING_SETUP_DEFER_TASKRUN one that a worker was the last to put
+	 * is freed when the ring is asked for more, or is gone, to which a mapping holds.
+	 */
+	t_rings_unmap();
 	for (int fd = STDERR_FILENO + 1; fd < 1024; fd++)
 		if (fd != undo_pipe)
 			close(fd);
