@@ -20,9 +20,6 @@ die_with_parent "$@"
 cd "$CPROV_TOP"
 
 debug=${DEBUG:-none}
-# As boot.sh has it.
-slower=1
-[[ $debug == none ]] || slower=4
 read -ra only <<<"${TESTS:-}"
 # threadirqs is one-queue, with interrupts that are threads.
 read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc one-cpu one-queue few-queues queue-per-cpu two-node eight-cpu threadirqs}"
@@ -60,8 +57,8 @@ in_time()
 		left=$((TEST_MINUTES * 60 - (SECONDS - STEPS_BEGIN)))
 		((left >= 60)) || { echo "the $TEST_MINUTES minutes are over"; exit 77; }
 		export CPROV_SECONDS=$left
-		# A test that hangs, too, has its end; a debug kernel gets four times as long.
-		GUEST_TIMEOUT=$(((left + 600) / slower))
+		# A test that hangs, too, has its end; boot.sh gives a slow kernel more.
+		GUEST_TIMEOUT=$(((left + 600) / $(slowdown "$patched")))
 		((GUEST_TIMEOUT < 900)) || GUEST_TIMEOUT=900
 		export GUEST_TIMEOUT
 	fi

@@ -120,10 +120,9 @@ describe_machine()
 		"use one of: $(awk '/^[a-z]/ { printf "%s ", $1 }' "$here/topologies")"
 	[[ -z $cpus_instead ]] ||
 		cpus=$cpus_instead sockets=1 nodes=1 queues=$cpus_instead topology="$cpus_instead CPUs"
-	if debug_kernel "$kernel"; then
-		mib=$((mib * 2))
-		timeout=$((timeout * 4)) boot_timeout=$((boot_timeout * 4))
-	fi
+	! debug_kernel "$kernel" || mib=$((mib * 2))
+	n=$(slowdown "$kernel")
+	timeout=$((timeout * n)) boot_timeout=$((boot_timeout * n))
 	: "${memory:=$mib}"
 
 	machine=(

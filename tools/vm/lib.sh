@@ -143,3 +143,9 @@ debug_kernel()
 {
 	grep -qsE '^CONFIG_(KASAN|KCSAN)=y' "$1/.config"
 }
+
+# slowdown KDIR: how many times as long as others it may take.
+slowdown()
+{
+	if debug_kernel "$1"; then echo 4; else echo 1; fi
+}
