@@ -180,16 +180,15 @@ static const char *on_xfs(FIXTURE_DATA(stack) * self)
 }
 
 #define DEFER (IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SINGLE_ISSUER)
-/* On rings of other kinds, too; with other layers tools/matrix.sh does that. */
+/* On rings of other kinds, too; of loop, dm-crypt and raid1 tools/matrix.sh has those. */
 #define T_VARIANTS(name, ...)                                              \
 	T_VARIANT(stack, name, __VA_ARGS__);                               \
 	T_VARIANT(stack, name##_defer, .ring_flags = DEFER, __VA_ARGS__);  \
 	T_VARIANT(stack, name##_sqpoll, .ring_flags = IORING_SETUP_SQPOLL, \
 		  __VA_ARGS__)
 
-T_VARIANT(stack, linear, .build = on_linear, .read = AT_HOME, .write = AT_HOME);
-T_VARIANT(stack, striped, .build = on_striped, .read = AT_HOME,
-	  .write = AT_HOME);
+T_VARIANTS(linear, .build = on_linear, .read = AT_HOME, .write = AT_HOME);
+T_VARIANTS(striped, .build = on_striped, .read = AT_HOME, .write = AT_HOME);
 /* A write may be over before who submitted it is through with it. */
 T_VARIANT(stack, crypt, .build = on_crypt, .read = ANYWHERE, .write = ANYWHERE,
 	  .blocks = true);

@@ -35,7 +35,7 @@ guest_selftests()
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
 	# A drive with two paths makes the kernel take all drives for such ones.
-	if [[ "$*" == carry_multipath ]]; then
+	if [[ " $* " == *' carry_multipath '* ]]; then
 		options+=(--drive 'serial=cprov-multipath,size=64M,paths=2')
 		in_guest=(CPROV_MULTIPATH_DEV=/dev/disk/by-serial/cprov-multipath)
 	fi

@@ -86,16 +86,21 @@ reloads()
 	guest_selftests test-reload "$patched" one-queue-2llc -- reload
 }
 
-# A drive that has two paths.
+# A drive that has two paths, without which steer_stack skips what is for one.
 multipath()
 {
-	local name wanted=
+	local name
+	local -a tests=()
 
 	for name in "${only[@]:-carry}"; do
-		[[ carry_multipath != "$name"* ]] || wanted=1
+		[[ carry_multipath != "$name"* ]] || tests=(carry_multipath)
 	done
-	[[ -n $wanted ]] || { echo 'none of the tests is for it'; exit 77; }
-	guest_selftests test-multipath "$patched" one-queue-2llc -- carry_multipath
+	# Its drive is there for whom that is named beside.
+	for name in "${only[@]:-steer}"; do
+		[[ steer_stack != "$name"* ]] || tests=(carry_multipath steer_stack)
+	done
+	((${#tests[@]})) || { echo 'none of the tests is for it'; exit 77; }
+	guest_selftests test-multipath "$patched" one-queue-2llc -- "${tests[@]}"
 }
 
 # Programs that die, rings that go away, rules that change: nothing that the kernel

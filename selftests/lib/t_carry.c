@@ -99,9 +99,17 @@ const struct t_event *t_last_done(const struct t_trace *trace,
 const char *t_multipath(struct t_dev *dev)
 {
 	const char *drive = getenv("CPROV_MULTIPATH_DEV");
+	const char *why;
 
-	return drive ? t_dev_find(dev, drive) :
-		       "set CPROV_MULTIPATH_DEV to a drive of several paths";
+	if (!drive)
+		return "set CPROV_MULTIPATH_DEV to a drive of several paths";
+	/* One that was named and is not there is a failure. */
+	why = t_dev_find(dev, drive);
+	if (why) {
+		printf("# %s\n", why);
+		exit(1);
+	}
+	return NULL;
 }
 
 unsigned int t_paths(const struct t_trace *trace, const struct t_dev *dev,
