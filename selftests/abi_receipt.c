@@ -408,4 +408,105 @@ T_TEST_F(receipt, through_device_mapper)
 	close(fd);
 }
 
+/* Rings on which others make the CQE, or whose requests nobody interrupts for. */
+FIXTURE(other_ring)
+{
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev dev;
+	int cpus[T_MAX_CPUS], nr;
+	int sq_cpu;
+	int fd;
+	char *buf;
+};
+
+FIXTURE_VARIANT(other_ring)
+{
+	unsigned int flags;
+	bool polled;
+};
+
+T_VARIANT(other_ring, sqpoll, .flags = IORING_SETUP_SQPOLL);
+T_VARIANT(other_ring, sqpoll_cqe32,
+	  .flags = IORING_SETUP_SQPOLL | IORING_SETUP_CQE32);
+T_VARIANT(other_ring, iopoll, .flags = IORING_SETUP_IOPOLL, .polled = true);
+T_VARIANT(other_ring, iopoll_cqe32,
+	  .flags = IORING_SETUP_IOPOLL | IORING_SETUP_CQE32, .polled = true);
+T_VARIANT(other_ring, iopoll_sqpoll_cqe32,
+	  .flags = IORING_SETUP_IOPOLL | IORING_SETUP_SQPOLL |
+		   IORING_SETUP_CQE32,
+	  .polled = true);
+
+FIXTURE_SETUP(other_ring)
+{
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
+	       T_TWO_CPUS | T_STEERING);
+	self->nr = t_cpus(self->cpus);
+	T_OR_SKIP(t_null_blk(
+		&self->dev,
+		variant->polled ? t_text("poll_queues=%d", self->nr) : ""));
+	if (variant->polled &&
+	    !t_exists("/sys/block/%s/mq/%d", self->dev.name, self->nr))
+		T_SKIP("null_blk.poll_queues is less than the number of CPUs");
+	self->fd = t_dev_open(&self->dev, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, 4096));
+	T_OK(t_trace_open(&self->trace, T_WAY_EVENTS));
+	self->sq_cpu = variant->flags & IORING_SETUP_SQPOLL ?
+			       self->cpus[self->nr - 1] :
+			       -1;
+	ASSERT_EQ(0,
+		  t_ring_init_on(&self->ring, 4, variant->flags, self->sq_cpu));
+}
+
+FIXTURE_TEARDOWN(other_ring)
+{
+	t_undo_all();
+}
+
+/*
+ * It is done where its CQE is made. Of what it polls for null_blk asks nobody, so that
+ * neither when nor why is known.
+ */
+T_TEST_F(other_ring, says_what_is_known)
+{
+	const struct t_event *done;
+
+	for (int i = 0; i < self->nr; i++) {
+		const int cpu = self->sq_cpu < 0 ? self->cpus[i] : self->sq_cpu;
+		struct io_locality_hint hint = t_hint_of(
+			IO_LOCALITY_CLASS_STEP_CRITICAL, self->cpus[i], FLOW);
+		struct reply reply;
+
+		ASSERT_EQ(0, t_pin(self->cpus[i]));
+		ASSERT_EQ(0, t_enable_receipts(&self->ring, &hint));
+		t_trace_start(&self->trace);
+		T_OK(ask(&self->ring, self->fd, IORING_OP_READ, self->buf, 0,
+			 &reply));
+		ASSERT_EQ(0, t_disable(&self->ring));
+		T_OK(t_trace_load(&self->trace));
+		done = t_find(&self->trace, "block_rq_complete", "dev",
+			      self->dev.dev);
+		ASSERT_NE(NULL, done);
+		EXPECT_EQ(cpu, done->cpu);
+		EXPECT_EQ(4096, reply.res);
+		EXPECT_FALSE(reply.remote);
+		if (!(variant->flags & IORING_SETUP_CQE32))
+			continue;
+		EXPECT_EQ(FLOW, flow_of(&reply));
+		EXPECT_EQ(cpu, (int)cpu_of(&reply));
+		if (variant->polled) {
+			EXPECT_EQ(0, reply.receipt.done_ns);
+			EXPECT_EQ(IO_LOCALITY_REASON_UNKNOWN,
+				  reason_of(&reply));
+		} else {
+			EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
+			EXPECT_GE(reply.got_ns, reply.receipt.done_ns);
+			EXPECT_EQ(cpu, (int)submit_cpu_of(&reply));
+			EXPECT_EQ(IO_LOCALITY_REASON_STEERED + T_AT_HOME,
+				  reason_of(&reply));
+		}
+	}
+}
+
 TEST_HARNESS_MAIN

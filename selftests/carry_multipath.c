@@ -187,4 +187,62 @@ T_TEST_F(multipath, path_fails)
 		T_SKIP("no path failed with reads in flight");
 }
 
+/* Commands to the character device of both paths, which have no bio. */
+FIXTURE(command)
+{
+	struct t_ring ring;
+	struct t_trace trace;
+	struct t_dev head;
+	struct t_nvme nvme;
+	int cpus[T_MAX_CPUS], nr;
+};
+
+FIXTURE_SETUP(command)
+{
+	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_POLICY | T_TWO_CPUS |
+	       T_STEERING);
+	T_OR_SKIP(t_multipath(&self->head));
+	T_OK(t_nvme_open(&self->nvme, &self->head));
+	ASSERT_LT(0, self->nvme.nsid);
+	self->nr = t_cpus(self->cpus);
+	T_OK(t_trace_open(&self->trace, T_WAY_EVENTS));
+	ASSERT_EQ(0, t_ring_init(&self->ring, 4,
+				 IORING_SETUP_SQE128 | IORING_SETUP_CQE32));
+}
+
+FIXTURE_TEARDOWN(command)
+{
+	t_undo_all();
+}
+
+T_TEST_F(command, completes_at_home)
+{
+	static alignas(4096) char buf[4096];
+
+	for (int i = 0; i < self->nr; i++) {
+		struct io_locality_hint hint =
+			t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+				  self->cpus[i], FLOW + i);
+		const struct t_event *decided;
+
+		t_stand_on(self->cpus[0], self->cpus[i]);
+		ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));
+		t_trace_start(&self->trace);
+		t_prep_nvme_read(t_sqe(&self->ring), &self->nvme, buf, 1,
+				 8 + i);
+		ASSERT_EQ(0, t_submit_res(&self->ring));
+		ASSERT_EQ(0, t_disable(&self->ring));
+		T_OK(t_trace_load(&self->trace));
+		decided = t_find(&self->trace, "cprov_complete", "flow_id",
+				 FLOW + i);
+		ASSERT_NE(NULL, decided);
+		EXPECT_EQ(self->cpus[i], t_field(decided, "home_cpu", -1));
+		EXPECT_EQ(1,
+			  t_count(&self->trace, "block_rq_complete", NULL, 0));
+		EXPECT_EQ(
+			self->cpus[i],
+			t_find(&self->trace, "block_rq_complete", NULL, 0)->cpu);
+	}
+}
+
 TEST_HARNESS_MAIN

@@ -27,6 +27,7 @@ FIXTURE(taskrun)
 FIXTURE_VARIANT(taskrun)
 {
 	bool flag;
+	bool bounded; /* so that a prefetch wakes nobody */
 	unsigned int cls;
 };
 
@@ -37,6 +38,12 @@ T_VARIANT(taskrun, latency_flag, .flag = true,
 	  .cls = IO_LOCALITY_CLASS_LATENCY);
 T_VARIANT(taskrun, prefetch_flag, .flag = true,
 	  .cls = IO_LOCALITY_CLASS_PREFETCH);
+T_VARIANT(taskrun, prefetch_bounded, .bounded = true,
+	  .cls = IO_LOCALITY_CLASS_PREFETCH);
+T_VARIANT(taskrun, prefetch_bounded_flag, .flag = true, .bounded = true,
+	  .cls = IO_LOCALITY_CLASS_PREFETCH);
+T_VARIANT(taskrun, step_critical_bounded_flag, .flag = true, .bounded = true,
+	  .cls = IO_LOCALITY_CLASS_STEP_CRITICAL);
 
 FIXTURE_SETUP(taskrun)
 {
@@ -53,7 +60,8 @@ FIXTURE_SETUP(taskrun)
 					 (variant->flag ?
 						  IORING_SETUP_TASKRUN_FLAG :
 						  0)));
-	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	ASSERT_EQ(0, variant->bounded ? t_enable_batch(&self->ring) :
+					t_enable(&self->ring, NULL, NULL, 0));
 }
 
 FIXTURE_TEARDOWN(taskrun)
