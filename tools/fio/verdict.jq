@@ -10,6 +10,8 @@ def ways_of($mode): ["stock", "unhinted"] + hinted_ways($mode);
 def total: [.. | numbers] | add // 0;
 # What the policy did with requests that had fio's hint, and were brought home.
 def brought_home: .complete.step_critical // {} | [.steered, .at_home] | map(. // 0) | add;
+# What it left to who polls: a drive's queue asks of each, null_blk's of none.
+def left_polled: .complete.step_critical.polled // 0;
 
 def wrong_data: select(.status != 0 or .error != 0)
 	| "fio ended with status \(.status), error \(.error)";
@@ -25,22 +27,24 @@ def wrong_counts($pass; $ios):
 . as $report
 | def excepted($check; $mode): any($report.exceptions[]; .check == $check and .mode == $mode);
 
-def wrong_run($mode; $way; $pass):
+def wrong_run($mode; $device; $way; $pass):
 	wrong_data, wrong_counts($pass; $report.ios),
 	(if hinted_ways($mode) | index($way) then
 		(select(.remote > 0 and (excepted("home"; $mode) | not))
 		 | "\(.remote) of \(.completed) completions were on another CPU than home"),
 		(select((.counters | brought_home) != .completed and (excepted("used"; $mode) | not))
-		 | "the policy brought \(.counters | brought_home) of \(.completed) requests home: \(.counters)")
+		 | "the policy brought \(.counters | brought_home) of \(.completed) requests home: \(.counters)"),
+		(select($device == "polled" and (.counters | left_polled) != .completed)
+		 | "the policy left \(.counters | left_polled) of \(.completed) polled requests where they were: \(.counters)")
 	 else
 		(select((.counters | total) > 0) | "the policy was asked, without a hint: \(.counters)")
 	 end);
 
 def wrong_mode:
-	.mode as $mode | .ways as $ways
+	.mode as $mode | .device as $device | .ways as $ways
 	| (ways_of($mode)[] as $way | ("write", "read") as $pass
 	   | $ways[$way].passes[$pass]
-	   | (if . == null then "not run" else wrong_run($mode; $way; $pass) end)
+	   | (if . == null then "not run" else wrong_run($mode; $device; $way; $pass) end)
 	   | "\($mode), \($way), \($pass): \(.)"),
 	  (select(excepted("same"; $mode) | not)
 	   | ("write", "read") as $pass
