@@ -139,10 +139,12 @@ mkdir -p "$dir"
 stock=${STOCK_KDIR:-$("$tools/vm/kernel.sh" build --variant stock)}
 patched=${PATCHED_KDIR:-$("$tools/vm/kernel.sh" build --variant patched)}
 export STOCK_KDIR=$stock PATCHED_KDIR=$patched
-steps_begin bench $(($([[ -n ${QUICK:-} ]] && echo 5 || echo 6) + 4 * ${#topologies[@]}))
+steps_begin bench $(($([[ -n ${QUICK:-} ]] && echo 6 || echo 7) + 4 * ${#topologies[@]}))
 rm -f "$dir"/*.{said,counted} "$dir"/report.*
 step judge-can-fail "$tools/bench/judge-test.sh"
 step build build
+# What counts the transfers is right about cases whose answer is known.
+step instrument "$tools/coherence.sh" validate
 # With what each may cost, which fails if one does not hold.
 step instructions "$tools/icount.sh" count limits
 [[ -n ${QUICK:-} ]] || step growth "$tools/growth.sh"
