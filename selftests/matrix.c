@@ -79,6 +79,7 @@ static const struct submitter {
 	bool waited; /* by a worker for the device, and so what comes next is its */
 	bool moves; /* to another CPU with the request in flight */
 	bool follow; /* and home with it, instead of being named */
+	bool named; /* home is the consumer's CPU, which the SQ thread is not on */
 	bool busy; /* looks for its CQE again and again, and never sleeps */
 	bool all_classes; /* also if transfers are counted, which takes its time */
 	enum layer layer;
@@ -86,6 +87,10 @@ static const struct submitter {
 	{ .name = "direct", .op = IORING_OP_READ, .all_classes = true },
 	{ .name = "batch", .op = IORING_OP_READ, .batch = BATCH },
 	{ .name = "worker", .op = IORING_OP_READ, .sqe_flags = IOSQE_ASYNC },
+	{ .name = "worker-batch",
+	  .op = IORING_OP_READ,
+	  .sqe_flags = IOSQE_ASYNC,
+	  .batch = BATCH },
 	{ .name = "link",
 	  .op = IORING_OP_READ,
 	  .sqe_flags = IOSQE_IO_LINK,
@@ -109,6 +114,7 @@ static const struct submitter {
 	  .op = IORING_OP_READ,
 	  .moves = true,
 	  .follow = true },
+	{ .name = "named", .op = IORING_OP_READ, .named = true },
 	{ .name = "busy", .op = IORING_OP_READ, .busy = true },
 	{ .name = "loop", .op = IORING_OP_READ, .layer = LOOP },
 	{ .name = "crypt", .op = IORING_OP_READ, .layer = CRYPT },
@@ -467,11 +473,16 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 	       int to, unsigned int *next, unsigned int left)
 {
 	unsigned int batch = sub->batch ? sub->batch : 1;
+	const bool hinted = mode->cls >= 0 && (sub->moves || sub->named);
 	struct io_locality_hint hint = { 0 };
 	cpu_set_t both;
 
-	if (sub->moves && mode->cls >= 0)
-		hint = t_hint_of(mode->cls, sub->follow ? -1 : to, 1);
+	if (hinted)
+		hint = t_hint_of(mode->cls,
+				 sub->follow ? -1 :
+				 sub->moves  ? to :
+					       from,
+				 1);
 	if (sub->follow)
 		hint.flags |= IO_LOCALITY_FOLLOW_TASK;
 	while (left) {
@@ -479,8 +490,7 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 
 		for (unsigned int i = 0; i < nr; i++) {
 			struct io_uring_sqe *sqe = prepare(
-				sub, i, (*next)++,
-				sub->moves && mode->cls >= 0 ? &hint : NULL);
+				sub, i, (*next)++, hinted ? &hint : NULL);
 
 			if (i == nr - 1)
 				sqe->flags &= ~IOSQE_IO_LINK;
@@ -645,6 +655,9 @@ static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
 		return false;
 	/* Behind an SQ thread nobody is interrupted for who is awake, with a hint or without. */
 	if (sub->busy && ring->flags & IORING_SETUP_SQPOLL)
+		return false;
+	/* Of other rings it is the submitter's, as without a name. */
+	if (sub->named && !(ring->flags & IORING_SETUP_SQPOLL))
 		return false;
 	/* null_blk has no cache to be flushed. */
 	if (sub->op == IORING_OP_FSYNC)
