@@ -108,6 +108,13 @@ static unsigned int field(const struct reply *reply, unsigned int shift,
 #define submit_cpu_of(reply) field(reply, IO_LOCALITY_RECEIPT_SUBMIT_CPU, 13)
 #define reason_of(reply) field(reply, IO_LOCALITY_RECEIPT_REASON, 6)
 
+static void check_done_meanwhile(struct __test_metadata *_metadata,
+				 const struct reply *reply)
+{
+	EXPECT_LE(reply->sent_ns, reply->receipt.done_ns);
+	EXPECT_GE(reply->got_ns, reply->receipt.done_ns);
+}
+
 /* From one CPU to the home on each; the receipt says what the trace does. */
 T_TEST_F(receipt, says_what_happened)
 {
@@ -140,8 +147,7 @@ T_TEST_F(receipt, says_what_happened)
 			    "done on %d, CQE on %d", done->cpu, cqe->cpu);
 		if (!(variant->ring_flags & IORING_SETUP_CQE32))
 			continue;
-		EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
-		EXPECT_GE(reply.got_ns, reply.receipt.done_ns);
+		check_done_meanwhile(_metadata, &reply);
 		EXPECT_EQ(FLOW, flow_of(&reply));
 		EXPECT_EQ(done->cpu, (int)cpu_of(&reply));
 		EXPECT_EQ(t_field(decided, "submit_cpu", -1),
@@ -226,8 +232,7 @@ T_TEST_F(receipt, without_a_policy)
 	EXPECT_EQ(4096, reply.res);
 	if (variant->ring_flags & IORING_SETUP_CQE32) {
 		EXPECT_EQ(IO_LOCALITY_REASON_NO_POLICY, reason_of(&reply));
-		EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
-		EXPECT_GE(reply.got_ns, reply.receipt.done_ns);
+		check_done_meanwhile(_metadata, &reply);
 	}
 	T_OK(t_policy_load());
 }
@@ -401,8 +406,7 @@ T_TEST_F(receipt, through_device_mapper)
 	EXPECT_EQ(4096, reply.res);
 	if (variant->ring_flags & IORING_SETUP_CQE32) {
 		EXPECT_EQ(FLOW, flow_of(&reply));
-		EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
-		EXPECT_GE(reply.got_ns, reply.receipt.done_ns);
+		check_done_meanwhile(_metadata, &reply);
 		EXPECT_LE(IO_LOCALITY_REASON_STEERED, reason_of(&reply));
 	}
 	close(fd);
@@ -442,12 +446,8 @@ FIXTURE_SETUP(other_ring)
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
 	       T_TWO_CPUS | T_STEERING);
 	self->nr = t_cpus(self->cpus);
-	T_OR_SKIP(t_null_blk(
-		&self->dev,
-		variant->polled ? t_text("poll_queues=%d", self->nr) : ""));
-	if (variant->polled &&
-	    !t_exists("/sys/block/%s/mq/%d", self->dev.name, self->nr))
-		T_SKIP("null_blk.poll_queues is less than the number of CPUs");
+	T_OR_SKIP(variant->polled ? t_null_blk_polled(&self->dev, 1, self->nr) :
+				    t_null_blk(&self->dev, ""));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);
 	ASSERT_EQ(0, posix_memalign((void **)&self->buf, 4096, 4096));
@@ -500,8 +500,7 @@ T_TEST_F(other_ring, says_what_is_known)
 			EXPECT_EQ(IO_LOCALITY_REASON_UNKNOWN,
 				  reason_of(&reply));
 		} else {
-			EXPECT_LE(reply.sent_ns, reply.receipt.done_ns);
-			EXPECT_GE(reply.got_ns, reply.receipt.done_ns);
+			check_done_meanwhile(_metadata, &reply);
 			EXPECT_EQ(cpu, (int)submit_cpu_of(&reply));
 			EXPECT_EQ(IO_LOCALITY_REASON_STEERED + T_AT_HOME,
 				  reason_of(&reply));

@@ -474,15 +474,12 @@ static void go(const struct submitter *sub, const struct mode *mode, int from,
 {
 	unsigned int batch = sub->batch ? sub->batch : 1;
 	const bool hinted = mode->cls >= 0 && (sub->moves || sub->named);
+	const int home = sub->follow ? -1 : sub->moves ? to : from;
 	struct io_locality_hint hint = { 0 };
 	cpu_set_t both;
 
 	if (hinted)
-		hint = t_hint_of(mode->cls,
-				 sub->follow ? -1 :
-				 sub->moves  ? to :
-					       from,
-				 1);
+		hint = t_hint_of(mode->cls, home, 1);
 	if (sub->follow)
 		hint.flags |= IO_LOCALITY_FOLLOW_TASK;
 	while (left) {

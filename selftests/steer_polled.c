@@ -18,11 +18,7 @@ T_TEST_F(polled, stays)
 	struct t_dev dev;
 
 	/* Queues of their own, so that there is one to choose. */
-	T_OR_SKIP(t_null_blk(&dev, t_text("submit_queues=%d poll_queues=%d", nr,
-					  nr)));
-	/* The driver's parameter caps what was asked for, in silence. */
-	if (!t_exists("/sys/block/%s/mq/%d", dev.name, 2 * nr - 1))
-		T_SKIP("null_blk.poll_queues is less than the number of CPUs");
+	T_OR_SKIP(t_null_blk_polled(&dev, nr, nr));
 	T_OK(t_trace_open(&trace, T_SHOT_EVENTS));
 	fd = t_dev_open(&dev, O_RDONLY);
 	ASSERT_LE(0, fd);

@@ -31,16 +31,10 @@ T_VARIANT(polled, sqpoll, .flags = IORING_SETUP_SQPOLL);
 
 FIXTURE_SETUP(polled)
 {
-	const char *options;
-
 	T_NEED(T_KERNEL | T_ROOT | T_TRACE | T_NULL_BLK | T_POLICY |
 	       T_TWO_CPUS);
 	self->nr = t_cpus(self->cpus);
-	options = t_text("submit_queues=%d poll_queues=%d", self->nr, self->nr);
-	T_OR_SKIP(t_null_blk(&self->dev, options));
-	/* The driver's parameter caps what was asked for, in silence. */
-	if (!t_exists("/sys/block/%s/mq/%d", self->dev.name, 2 * self->nr - 1))
-		T_SKIP("null_blk.poll_queues is less than the number of CPUs");
+	T_OR_SKIP(t_null_blk_polled(&self->dev, self->nr, self->nr));
 	T_OK(t_trace_open(&self->trace, T_WAY_EVENTS));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
 	ASSERT_LE(0, self->fd);

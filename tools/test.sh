@@ -92,12 +92,10 @@ multipath()
 	local name
 	local -a tests=()
 
-	for name in "${only[@]:-carry}"; do
-		[[ carry_multipath != "$name"* ]] || tests=(carry_multipath)
-	done
-	# Its drive is there for whom that is named beside.
-	for name in "${only[@]:-steer}"; do
+	for name in "${only[@]:-}"; do
+		# The drive is there for those that carry_multipath is named beside.
 		[[ steer_stack != "$name"* ]] || tests=(carry_multipath steer_stack)
+		[[ carry_multipath != "$name"* ]] || ((${#tests[@]})) || tests=(carry_multipath)
 	done
 	((${#tests[@]})) || { echo 'none of the tests is for it'; exit 77; }
 	guest_selftests test-multipath "$patched" one-queue-2llc -- "${tests[@]}"

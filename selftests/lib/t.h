@@ -310,6 +310,8 @@ struct t_dev {
 const char *t_dev_find(struct t_dev *dev, const char *path);
 /* @options is "attribute=value ...", on top of one queue and 64 MiB. */
 const char *t_null_blk(struct t_dev *dev, const char *options);
+/* One with so many queues to submit to, and so many to poll. */
+const char *t_null_blk_polled(struct t_dev *dev, int submit, int poll);
 /* @direct: by direct I/O, which the backing file must be capable of. */
 const char *t_loop(struct t_dev *dev, const char *file, bool direct);
 /* A request takes @nsec and then completes as an interrupt would do it. */

@@ -121,6 +121,19 @@ const char *t_null_blk(struct t_dev *dev, const char *options)
 	return t_dev_find(dev, t_text("/dev/%s", name));
 }
 
+const char *t_null_blk_polled(struct t_dev *dev, int submit, int poll)
+{
+	const char *why = t_null_blk(
+		dev, t_text("submit_queues=%d poll_queues=%d", submit, poll));
+
+	if (why)
+		return why;
+	/* The driver's parameter caps what was asked for, in silence. */
+	if (!t_exists("/sys/block/%s/mq/%d", dev->name, submit + poll - 1))
+		return t_text("null_blk.poll_queues is less than %d", poll);
+	return NULL;
+}
+
 /* ---- loop ---- */
 
 static int loop_clear(const char *path)
