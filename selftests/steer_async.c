@@ -29,6 +29,7 @@ FIXTURE(async)
 	struct t_dev dev;
 	int cpus[T_MAX_CPUS], nr;
 	int fd;
+	int home; /* that a read of prep_read() names, or -1 */
 };
 
 FIXTURE_VARIANT(async)
@@ -68,6 +69,7 @@ FIXTURE_SETUP(async)
 	ASSERT_EQ(0, t_ring_init(&self->ring, PER_IDLE, variant->flags));
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 	self->nr = t_cpus(self->cpus);
+	self->home = -1;
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, &first, 1));
 }
 
@@ -213,16 +215,18 @@ T_TEST_F(async, unasked_if_issued_at_once)
 	EXPECT_EQ(0, nr_asked(self));
 }
 
-static void prep_read(FIXTURE_DATA(async) * self)
+static struct io_uring_sqe *prep_read(FIXTURE_DATA(async) * self)
 {
 	static alignas(4096) char buf[4096];
 	static struct io_locality_hint hint;
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
 	hint = t_hint();
+	hint.home_cpu = self->home;
 	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
 	sqe->flags = IOSQE_ASYNC;
 	t_sqe_hint(sqe, &hint);
+	return sqe;
 }
 
 /* How often nobody had anything to run on the CPU. */
@@ -324,16 +328,20 @@ static unsigned int nr_meanwhile(const FIXTURE_DATA(async) * self, int cpu,
 	return nr;
 }
 
-/* As many reads, submitted so many at a time. */
+/* As many reads, submitted so many at a time; all but the last of these have @flags. */
 static void read_shots(struct __test_metadata *_metadata,
-		       FIXTURE_DATA(async) * self, int together)
+		       FIXTURE_DATA(async) * self, int together,
+		       unsigned int flags)
 {
 	struct io_uring_cqe cqe;
 
 	t_trace_start(&self->trace);
 	for (int i = 0; i < SHOTS; i++) {
-		prep_read(self);
-		if ((i + 1) % together == 0)
+		struct io_uring_sqe *sqe = prep_read(self);
+
+		if ((i + 1) % together)
+			sqe->flags |= flags;
+		else
 			ASSERT_EQ(0, t_submit(&self->ring, 0));
 	}
 	ASSERT_EQ(0, t_wait_ms(&self->ring, SHOTS, T_TIMEOUT * 1000));
@@ -387,7 +395,7 @@ T_TEST_F(async, others_do_not_wait_with_it)
 	for (int i = 0; i < 50 && waited == nr; i++) {
 		/* The CPU has room for workers again once it was idle. */
 		usleep(1000);
-		read_shots(_metadata, self, 1);
+		read_shots(_metadata, self, 1, 0);
 		nr = nr_meanwhile(self, cpu, &waited);
 	}
 	TH_LOG("%u times, %u waited", nr, waited);
@@ -395,12 +403,70 @@ T_TEST_F(async, others_do_not_wait_with_it)
 	EXPECT_GT(nr, waited);
 }
 
-/* It is for several CPUs, and for workers that start at once. */
-T_TEST_F(async, unasked_of_a_batch)
+/* How many of them were done elsewhere than on @cpu, and where they were issued. */
+static unsigned int nr_with_workers(const FIXTURE_DATA(async) * self, int cpu)
 {
+	unsigned int nr = 0;
+
+	for (size_t i = 0; i < self->trace.nr; i++) {
+		const struct t_event *event = &self->trace.events[i];
+		const int issued = t_field(event, "submit_cpu", -1);
+
+		nr += !strcmp(event->name, "cprov_complete") && issued != cpu &&
+		      t_field(event, "home_cpu", -1) == issued &&
+		      t_field(event, "cpu", -1) == issued;
+	}
+	return nr;
+}
+
+/*
+ * It is for several CPUs, and for workers that start at once; each is at home with its
+ * own. Sometimes the scheduler has all of them where the task is.
+ */
+T_TEST_F(async, with_its_workers_if_it_is_a_batch)
+{
+	unsigned int nr = 0;
+
+	make_workers(_metadata, self);
 	ASSERT_EQ(0, t_pin(self->cpus[1]));
-	read_shots(_metadata, self, SHOTS);
-	EXPECT_EQ(0, nr_asked(self));
+	for (int i = 0; i < 10 && !nr; i++) {
+		read_shots(_metadata, self, SHOTS, 0);
+		EXPECT_EQ(0, nr_asked(self));
+		EXPECT_EQ(0, t_count(&self->trace, "cprov_complete", "reason",
+				     T_STEERED));
+		nr = nr_with_workers(self, self->cpus[1]);
+	}
+	EXPECT_LT(0, nr);
+}
+
+/* But whoever names the home of each wants them there. */
+T_TEST_F(async, to_the_home_that_a_batch_names)
+{
+	const int home = self->cpus[1];
+
+	/* A home counts only if the task may go there. */
+	ASSERT_EQ(0, t_unpin());
+	self->home = home;
+	read_shots(_metadata, self, SHOTS, 0);
+	EXPECT_EQ(SHOTS,
+		  t_count(&self->trace, "cprov_complete", "home_cpu", home));
+	EXPECT_EQ(SHOTS, t_count(&self->trace, "cprov_complete", "cpu", home));
+}
+
+/*
+ * One that waits for another is handed over by itself. Its worker may not be free yet
+ * when the task is told of the one before.
+ */
+T_TEST_F(async, asked_of_a_chain)
+{
+	const int cpu = self->cpus[1];
+
+	make_workers(_metadata, self);
+	ASSERT_EQ(0, t_pin(cpu));
+	for (int i = 0; i < 10 && !nr_asked(self); i++)
+		read_shots(_metadata, self, SHOTS / 4, IOSQE_IO_LINK);
+	EXPECT_LT(0, nr_asked(self));
+	EXPECT_EQ(SHOTS, t_count(&self->trace, "cprov_complete", "cpu", cpu));
 }
 
 /* Nobody sleeps for its requests. The first one makes its worker. */

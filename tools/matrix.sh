@@ -99,11 +99,13 @@ judge()
 	jq -L "$tools/common" --slurpfile losses "$dir/losses.json" -f "$tools/matrix/judge.jq"
 }
 
-# A judge that is content whatever it is told is none.
+# A judge that is content whatever it is told is none. It is told wrong things of cells
+# that lose nothing, as those of the plainest way to submit.
 judge_can_fail()
 {
 	local text change counted=$dir/${topologies[0]}.json
 
+	[[ ${MATRIX_SUBMITTER:-direct} == direct ]] || return 0
 	while IFS=$'\t' read -r text change; do
 		[[ $text != '#'* ]] || continue
 		((transfer_reads)) || [[ $text != transfers* ]] || continue

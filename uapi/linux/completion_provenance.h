@@ -103,6 +103,10 @@
  * IOSQE_ASYNC hands to a worker, which would be elsewhere: if it is a read or
  * write with direct I/O, without RWF_NOWAIT, and there is nothing else to submit.
  *
+ * Of a call that submits three or more requests, those that workers issue and that are
+ * neither linked nor drained are at home where they are issued, as the task is told of
+ * several at a time. If a home is named they go there, except with IORING_SETUP_SQPOLL.
+ *
  * ERRORS
  *
  * Bad input is refused, at registration through errno, per request through
