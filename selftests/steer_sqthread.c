@@ -304,31 +304,89 @@ T_TEST_F(sqthread, handed_over_if_there_is_another_ring)
 	t_ring_exit(&ring);
 }
 
-/* They are for several CPUs at once. */
-T_TEST_F(sqthread, handed_over_if_there_are_others)
+#define TOGETHER 8
+
+/* Reads of one call; all but the last of them have @flags as well. */
+static void read_together(struct __test_metadata *_metadata,
+			  FIXTURE_DATA(sqthread) * self, unsigned int flags)
 {
-	static alignas(4096) char buf[8][4096];
+	static alignas(4096) char buf[TOGETHER][4096];
 	struct t_shot shot = async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL);
 	struct io_uring_cqe cqe;
 
 	t_trace_start(&self->trace);
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < TOGETHER; i++) {
 		struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
 		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf[i], sizeof(buf[i]),
 			  i * 8192);
-		sqe->flags = IOSQE_ASYNC;
+		sqe->flags = IOSQE_ASYNC | (i < TOGETHER - 1 ? flags : 0);
 		t_sqe_hint(sqe, &shot.hint);
 	}
 	ASSERT_EQ(0, t_submit(&self->ring, 0));
-	ASSERT_EQ(0, t_wait_ms(&self->ring, 8, T_TIMEOUT * 1000));
-	for (int i = 0; i < 8; i++) {
+	ASSERT_EQ(0, t_wait_ms(&self->ring, TOGETHER, T_TIMEOUT * 1000));
+	for (int i = 0; i < TOGETHER; i++) {
 		ASSERT_TRUE(t_cqe(&self->ring, &cqe));
 		EXPECT_EQ(4096, cqe.res);
 	}
 	T_OK(t_trace_load(&self->trace));
-	EXPECT_EQ(8, nr_handed_over(self));
+}
+
+/* They are for several CPUs at once. */
+T_TEST_F(sqthread, handed_over_if_there_are_others)
+{
+	read_together(_metadata, self, 0);
+	EXPECT_EQ(TOGETHER, nr_handed_over(self));
 	EXPECT_EQ(0, nr_at_home(self));
+}
+
+/* But not those that come one after another. */
+T_TEST_F(sqthread, by_itself_if_linked)
+{
+	read_together(_metadata, self, IOSQE_IO_LINK);
+	EXPECT_EQ(0, nr_handed_over(self));
+	EXPECT_EQ(TOGETHER, nr_at_home(self));
+}
+
+/* The last of these waits for the others, and is alone by then. */
+T_TEST_F(sqthread, by_itself_if_drained)
+{
+	read_together(_metadata, self, IOSQE_IO_DRAIN);
+	EXPECT_EQ(0, nr_handed_over(self));
+	EXPECT_EQ(TOGETHER, nr_at_home(self));
+}
+
+/* What waits for a link may be let go when there are no hints to look at any more. */
+T_TEST_F(sqthread, handed_over_if_its_ring_opted_out)
+{
+	static alignas(4096) char buf[4096];
+	struct t_shot shot = async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL);
+	struct io_uring_sqe *sqe;
+	int pipefd[2];
+	char byte;
+
+	ASSERT_EQ(0, pipe(pipefd));
+	t_trace_start(&self->trace);
+	sqe = t_sqe(&self->ring);
+	t_prep_rw(sqe, IORING_OP_READ, pipefd[0], &byte, 1, -1ULL);
+	sqe->flags = IOSQE_IO_LINK;
+	sqe = t_sqe(&self->ring);
+	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
+	sqe->flags = IOSQE_ASYNC;
+	t_sqe_hint(sqe, &shot.hint);
+	ASSERT_EQ(0, t_submit(&self->ring, 0));
+	while (__atomic_load_n(self->ring.sq_head, __ATOMIC_ACQUIRE) !=
+	       *self->ring.sq_tail)
+		usleep(1000);
+
+	ASSERT_EQ(0, t_disable(&self->ring));
+	ASSERT_EQ(1, write(pipefd[1], "a", 1));
+	ASSERT_EQ(1, t_wait_res(&self->ring));
+	ASSERT_EQ(4096, t_wait_res(&self->ring));
+	T_OK(t_trace_load(&self->trace));
+	expect_unasked(_metadata, self);
+	close(pipefd[0]);
+	close(pipefd[1]);
 }
 
 TEST_HARNESS_MAIN

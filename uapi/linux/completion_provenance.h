@@ -100,12 +100,13 @@
  * migrates, and home with it.
  *
  * Of a ring that has opted in the SQ thread may first try by itself what
- * IOSQE_ASYNC hands to a worker, which would be elsewhere: if it is a read or
- * write with direct I/O, without RWF_NOWAIT, and there is nothing else to submit.
+ * IOSQE_ASYNC, or a drain, hands to a worker, which would be elsewhere: if it is a
+ * read or write with direct I/O, without RWF_NOWAIT, and none of several.
  *
- * Of a call that submits three or more requests, those that workers issue and that are
- * neither linked nor drained are at home where they are issued, as the task is told of
- * several at a time. If a home is named they go there, except with IORING_SETUP_SQPOLL.
+ * Several are the requests of a call that submits three or more, less those that are
+ * linked or drained, as these mostly come one after another. If workers issue them,
+ * they are at home there, as the task is told of several at a time; except that they
+ * go to a home that is named, but for IORING_SETUP_SQPOLL.
  *
  * ERRORS
  *
