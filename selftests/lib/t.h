@@ -190,6 +190,18 @@ int t_submit_res(struct t_ring *ring);
 
 void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd,
 	       const void *buf, unsigned int len, __u64 off);
+
+/* What is queued next is linked to a read of a pipe, and so waits for it. */
+struct t_held {
+	int pipe[2];
+	char byte;
+};
+
+/* 0 or -errno. */
+int t_hold_next(struct t_ring *ring, struct t_held *held);
+/* Ends that read, the next CQE; its result, 1 if all is well. */
+int t_let_go(struct t_ring *ring, struct t_held *held);
+
 /* Of a block device, as a command. Its result may be -EOPNOTSUPP. */
 void t_prep_discard(struct io_uring_sqe *sqe, int fd, __u64 off, __u64 len);
 

@@ -296,6 +296,27 @@ void t_prep_rw(struct io_uring_sqe *sqe, unsigned int op, int fd,
 	sqe->off = off;
 }
 
+int t_hold_next(struct t_ring *ring, struct t_held *held)
+{
+	struct io_uring_sqe *sqe;
+
+	if (pipe(held->pipe))
+		return -errno;
+	sqe = t_sqe(ring);
+	t_prep_rw(sqe, IORING_OP_READ, held->pipe[0], &held->byte, 1, -1ULL);
+	sqe->flags = IOSQE_IO_LINK;
+	return 0;
+}
+
+int t_let_go(struct t_ring *ring, struct t_held *held)
+{
+	int ret = write(held->pipe[1], "a", 1) == 1 ? t_wait_res(ring) : -errno;
+
+	close(held->pipe[0]);
+	close(held->pipe[1]);
+	return ret;
+}
+
 void t_prep_discard(struct io_uring_sqe *sqe, int fd, __u64 off, __u64 len)
 {
 	sqe->opcode = IORING_OP_URING_CMD;
