@@ -5,6 +5,8 @@
  * changes.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,6 +15,8 @@
 
 #define CGROUP "/sys/fs/cgroup"
 #define CYCLES 5
+/* Of a ring, and the most workers that its thread may have. */
+#define ENTRIES 16
 
 FIXTURE(cpuset)
 {
@@ -323,6 +327,73 @@ T_TEST_F(cpuset, sq_thread_is_no_owner)
 	EXPECT_EQ(1, request(&ring, self->fd, &in));
 	EXPECT_EQ(-EPERM, request(&ring, self->fd, &out));
 	t_ring_exit(&ring);
+}
+
+/* How many workers of io_uring this process has. */
+static unsigned int nr_workers(void)
+{
+	struct t_output output;
+
+	t_sh(&output, "grep -c iou-wrk /proc/%d/task/*/comm | grep -c :1",
+	     getpid());
+	return atoi(output.out);
+}
+
+struct squeezed {
+	FIXTURE_DATA(cpuset) * self;
+	unsigned int nr_workers;
+	int ret;
+};
+
+/*
+ * A thread whose pool of workers knows of both CPUs, pinned to one of them, until the
+ * cpuset has the other alone. What it has workers do then, some of which are free, and
+ * may only run where they are not.
+ */
+static void *have_workers_read(void *arg)
+{
+	struct squeezed *squeezed = arg;
+	FIXTURE_DATA(cpuset) *self = squeezed->self;
+	struct io_locality_hint hint = home(-1);
+	static char byte;
+	struct t_ring ring;
+
+	squeezed->ret = t_ring_init(&ring, ENTRIES, 0)		?:
+				t_enable(&ring, &hint, NULL, 0) ?:
+				t_pin(self->out)		?:
+				t_write(t_text("%s/cpuset.cpus", self->dir),
+					"%d", self->in);
+	for (int i = 0; i < ENTRIES && !squeezed->ret; i++) {
+		struct io_uring_sqe *sqe = t_sqe(&ring);
+
+		t_prep_rw(sqe, IORING_OP_READ, self->fd, &byte, 1, 0);
+		sqe->flags = IOSQE_ASYNC;
+		squeezed->ret = t_submit_res(&ring) != 1;
+	}
+	squeezed->nr_workers = nr_workers();
+	return NULL;
+}
+
+/*
+ * One is made where none that is free may run, and here that one may not either, as it
+ * obeys sched_setaffinity() where the cpuset overrides that for its task. Others would be
+ * like that.
+ */
+T_TEST_F(cpuset, worker_that_may_not_come_is_made_once)
+{
+	struct squeezed squeezed = { .self = self };
+	pthread_t thread;
+
+	T_NEED(T_POLICY);
+	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
+			     self->in, self->out));
+	ASSERT_EQ(0,
+		  pthread_create(&thread, NULL, have_workers_read, &squeezed));
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	ASSERT_EQ(0, squeezed.ret);
+	TH_LOG("%u workers", squeezed.nr_workers);
+	EXPECT_LE(2, squeezed.nr_workers);
+	EXPECT_GE(3, squeezed.nr_workers);
 }
 
 TEST_HARNESS_MAIN

@@ -5,6 +5,7 @@
  * scheduler wakes it. The decision is one of kind queue, without a device.
  */
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 /* CPROV_WORKERS_PER_IDLE of the policy. */
 #define PER_IDLE 32
 #define SHOTS 16
+/* A worker that waits for it is busy until others are there. */
+#define SLOW "irqmode=2 completion_nsec=50000000"
 #define HANDED_OVER "io_uring_queue_async_work"
 #define EVENTS                                                        \
 	T_SHOT_EVENTS " io_uring:" HANDED_OVER " sched:sched_waking " \
@@ -45,7 +48,6 @@ T_VARIANT(async, defer,
 static const char *const wakeups[] = {
 	"sched:sched_waking",
 	"sched:sched_wakeup",
-	"sched:sched_wakeup_new",
 };
 
 /* The first request makes the worker, and is nobody's to wake. */
@@ -62,6 +64,9 @@ FIXTURE_SETUP(async)
 	for (size_t i = 0; i < T_ARRAY_SIZE(wakeups); i++)
 		T_OK(t_trace_filter(&self->trace, wakeups[i],
 				    "comm ~ \"iou-wrk*\""));
+	/* It is named only once it runs. */
+	T_OK(t_trace_filter(&self->trace, "sched:sched_wakeup_new",
+			    "comm == \"steer_async\""));
 	T_OK(t_trace_filter(&self->trace, "sched:sched_switch",
 			    "next_comm ~ \"iou-wrk*\""));
 	self->fd = t_dev_open(&self->dev, O_RDONLY);
@@ -150,6 +155,117 @@ T_TEST_F(async, at_home)
 		TH_LOG("%u of %u", here, SHOTS);
 	}
 	EXPECT_LE(SHOTS / 2, here);
+}
+
+/* A thread has workers of its own: all of them it makes while it is pinned. */
+struct pinned {
+	FIXTURE_DATA(async) * self;
+	const struct t_dev *slow;
+	unsigned int flags;
+	unsigned int nr_workers;
+	struct t_shot *shots;
+	const char *why;
+};
+
+/* Each may only run on one of the first CPUs, and waits for the device. */
+static const char *make_pinned(struct t_ring *ring, const struct pinned *pinned)
+{
+	static char buf[2][4096];
+	const int fd = open(pinned->slow->path, O_RDONLY | O_CLOEXEC);
+	int ret = 0;
+
+	if (fd < 0)
+		return "no slow device";
+	for (unsigned int i = 0; i < pinned->nr_workers && !ret; i++) {
+		struct io_uring_sqe *sqe = t_sqe(ring);
+
+		t_prep_rw(sqe, IORING_OP_READ, fd, buf[i], sizeof(buf[i]),
+			  (__u64)i << 20);
+		sqe->flags = IOSQE_ASYNC;
+		ret = t_pin(pinned->self->cpus[i]) ?: t_submit(ring, 0);
+	}
+	ret = ret ?: t_wait_ms(ring, pinned->nr_workers, T_TIMEOUT * 1000);
+	close(fd);
+	return ret ? "no workers" : NULL;
+}
+
+static void *read_pinned(void *arg)
+{
+	struct pinned *pinned = arg;
+	FIXTURE_DATA(async) *self = pinned->self;
+	struct io_uring_cqe cqe;
+	struct t_ring ring;
+
+	pinned->why = "no ring";
+	if (t_ring_init(&ring, PER_IDLE, pinned->flags) ||
+	    t_enable(&ring, NULL, NULL, 0))
+		return NULL;
+	pinned->why = make_pinned(&ring, pinned);
+	while (t_cqe(&ring, &cqe))
+		;
+	pinned->why = pinned->why ?:
+				    t_shoot(&ring, self->fd, &self->trace,
+					    pinned->shots, SHOTS);
+	t_ring_exit(&ring);
+	return NULL;
+}
+
+static unsigned int nr_made(const FIXTURE_DATA(async) * self)
+{
+	unsigned int made = 0;
+
+	for (size_t i = 0; i < self->trace.nr; i++)
+		made += !strcmp(self->trace.events[i].name, "sched_wakeup_new");
+	return made;
+}
+
+/*
+ * A thread reads on two CPUs by turns, and has workers of which each may only run on one
+ * of them. They issue most of its reads where it is. One that is still busy may have
+ * another made.
+ */
+static void check_pinned(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(async) * self, unsigned int flags,
+			 unsigned int nr_workers)
+{
+	const unsigned int enough = SHOTS * 3 / 4;
+	unsigned int here = 0, made = 0;
+	struct t_shot shots[SHOTS];
+	struct t_dev slow;
+	struct pinned pinned = { .self = self,
+				 .slow = &slow,
+				 .flags = flags,
+				 .nr_workers = nr_workers,
+				 .shots = shots };
+	pthread_t thread;
+
+	T_OK(t_null_blk(&slow, SLOW));
+	for (int i = 0; i < 3 && here < enough; i++) {
+		for (int j = 0; j < SHOTS; j++)
+			shots[j] = async_shot(IO_LOCALITY_CLASS_STEP_CRITICAL,
+					      -1, self->cpus[!(j % 2)]);
+		ASSERT_EQ(0,
+			  pthread_create(&thread, NULL, read_pinned, &pinned));
+		ASSERT_EQ(0, pthread_join(thread, NULL));
+		T_OK(pinned.why);
+		here = nr_here(self, shots, SHOTS);
+		made = nr_made(self);
+		TH_LOG("%u of %u, %u made", here, SHOTS, made);
+	}
+	EXPECT_LE(enough, here);
+	EXPECT_GT(SHOTS / 4, made);
+}
+
+/* The one it has may run where it was, and follows it. */
+T_TEST_F(async, at_home_of_who_was_moved)
+{
+	check_pinned(_metadata, self, variant->flags, 1);
+}
+
+/* One is there already, and the other is not taken for it. */
+T_TEST_F(async, by_the_one_that_may_run_there)
+{
+	check_pinned(_metadata, self, variant->flags, 2);
 }
 
 /* Its task may compute on, so its CPU is not the worker's. */
@@ -361,7 +477,7 @@ static void make_workers(struct __test_metadata *_metadata,
 	struct t_dev slow;
 	int fd;
 
-	T_OK(t_null_blk(&slow, "irqmode=2 completion_nsec=50000000"));
+	T_OK(t_null_blk(&slow, SLOW));
 	fd = open(slow.path, O_RDONLY);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, t_unpin());
