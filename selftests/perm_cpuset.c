@@ -346,9 +346,8 @@ struct squeezed {
 };
 
 /*
- * A thread whose pool of workers knows of both CPUs, pinned to one of them, until the
- * cpuset has the other alone. What it has workers do then, some of which are free, and
- * may only run where they are not.
+ * A thread that may have workers on both CPUs, and is pinned to one of them when the
+ * cpuset is left with the other. It is moved there, and the workers that it makes are not.
  */
 static void *have_workers_read(void *arg)
 {
@@ -375,9 +374,8 @@ static void *have_workers_read(void *arg)
 }
 
 /*
- * One is made where none that is free may run, and here that one may not either, as it
- * obeys sched_setaffinity() where the cpuset overrides that for its task. Others would be
- * like that.
+ * A worker is made where none that is free may run. This one may not either, and so it
+ * would go on.
  */
 T_TEST_F(cpuset, worker_that_may_not_come_is_made_once)
 {
