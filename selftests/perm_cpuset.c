@@ -352,20 +352,20 @@ struct squeezed {
 static void *have_workers_read(void *arg)
 {
 	struct squeezed *squeezed = arg;
-	FIXTURE_DATA(cpuset) *self = squeezed->self;
 	struct io_locality_hint hint = home(-1);
 	static char byte;
 	struct t_ring ring;
 
-	squeezed->ret = t_ring_init(&ring, ENTRIES, 0)		?:
-				t_enable(&ring, &hint, NULL, 0) ?:
-				t_pin(self->out)		?:
-				t_write(t_text("%s/cpuset.cpus", self->dir),
-					"%d", self->in);
+	squeezed->ret =
+		t_ring_init(&ring, ENTRIES, 0)		?:
+			t_enable(&ring, &hint, NULL, 0) ?:
+			t_pin(squeezed->self->out)	?:
+			t_write(t_text("%s/cpuset.cpus", squeezed->self->dir),
+				"%d", squeezed->self->in);
 	for (int i = 0; i < ENTRIES && !squeezed->ret; i++) {
 		struct io_uring_sqe *sqe = t_sqe(&ring);
 
-		t_prep_rw(sqe, IORING_OP_READ, self->fd, &byte, 1, 0);
+		t_prep_rw(sqe, IORING_OP_READ, squeezed->self->fd, &byte, 1, 0);
 		sqe->flags = IOSQE_ASYNC;
 		squeezed->ret = t_submit_res(&ring) != 1;
 	}

@@ -192,7 +192,6 @@ static const char *make_pinned(struct t_ring *ring, const struct pinned *pinned)
 static void *read_pinned(void *arg)
 {
 	struct pinned *pinned = arg;
-	FIXTURE_DATA(async) *self = pinned->self;
 	struct io_uring_cqe cqe;
 	struct t_ring ring;
 
@@ -204,8 +203,9 @@ static void *read_pinned(void *arg)
 	while (t_cqe(&ring, &cqe))
 		;
 	pinned->why = pinned->why ?:
-				    t_shoot(&ring, self->fd, &self->trace,
-					    pinned->shots, SHOTS);
+				    t_shoot(&ring, pinned->self->fd,
+					    &pinned->self->trace, pinned->shots,
+					    SHOTS);
 	t_ring_exit(&ring);
 	return NULL;
 }
