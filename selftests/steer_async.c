@@ -4,6 +4,7 @@
  * waits for it, if that is home and has time for it; else wherever the
  * scheduler wakes it. The decision is one of kind queue, without a device.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
@@ -157,6 +158,37 @@ T_TEST_F(async, at_home)
 	EXPECT_LE(SHOTS / 2, here);
 }
 
+/*
+ * Workers, at most two, as each waits for the slow device by itself. Each may run where
+ * the task may, or only on another one of these CPUs, which then pin the task.
+ */
+static const char *make_workers(struct t_ring *ring, const struct t_dev *slow,
+				const int *cpus, unsigned int nr)
+{
+	static char buf[2][4096];
+	const int fd = open(slow->path, O_RDONLY | O_CLOEXEC);
+	struct io_uring_cqe cqe;
+	int ret = 0;
+
+	if (fd < 0)
+		return "no slow device";
+	for (unsigned int i = 0; i < nr && !ret; i++) {
+		struct io_uring_sqe *sqe = t_sqe(ring);
+
+		t_prep_rw(sqe, IORING_OP_READ, fd, buf[i], sizeof(buf[i]),
+			  (__u64)i << 20);
+		sqe->flags = IOSQE_ASYNC;
+		if (cpus)
+			ret = t_pin(cpus[i]) ?: t_submit(ring, 0);
+	}
+	ret = ret ?: t_submit(ring, nr);
+	for (unsigned int i = 0; i < nr && !ret; i++)
+		if (!t_cqe(ring, &cqe) || cqe.res != sizeof(buf[i]))
+			ret = -EIO;
+	close(fd);
+	return ret ? "no workers" : NULL;
+}
+
 /* A thread has workers of its own: all of them it makes while it is pinned. */
 struct pinned {
 	FIXTURE_DATA(async) * self;
@@ -167,45 +199,21 @@ struct pinned {
 	const char *why;
 };
 
-/* Each may only run on one of the first CPUs, and waits for the device. */
-static const char *make_pinned(struct t_ring *ring, const struct pinned *pinned)
-{
-	static char buf[2][4096];
-	const int fd = open(pinned->slow->path, O_RDONLY | O_CLOEXEC);
-	int ret = 0;
-
-	if (fd < 0)
-		return "no slow device";
-	for (unsigned int i = 0; i < pinned->nr_workers && !ret; i++) {
-		struct io_uring_sqe *sqe = t_sqe(ring);
-
-		t_prep_rw(sqe, IORING_OP_READ, fd, buf[i], sizeof(buf[i]),
-			  (__u64)i << 20);
-		sqe->flags = IOSQE_ASYNC;
-		ret = t_pin(pinned->self->cpus[i]) ?: t_submit(ring, 0);
-	}
-	ret = ret ?: t_wait_ms(ring, pinned->nr_workers, T_TIMEOUT * 1000);
-	close(fd);
-	return ret ? "no workers" : NULL;
-}
-
 static void *read_pinned(void *arg)
 {
 	struct pinned *pinned = arg;
-	struct io_uring_cqe cqe;
 	struct t_ring ring;
 
 	pinned->why = "no ring";
 	if (t_ring_init(&ring, PER_IDLE, pinned->flags) ||
 	    t_enable(&ring, NULL, NULL, 0))
 		return NULL;
-	pinned->why = make_pinned(&ring, pinned);
-	while (t_cqe(&ring, &cqe))
-		;
-	pinned->why = pinned->why ?:
-				    t_shoot(&ring, pinned->self->fd,
-					    &pinned->self->trace, pinned->shots,
-					    SHOTS);
+	pinned->why = make_workers(&ring, pinned->slow, pinned->self->cpus,
+				   pinned->nr_workers);
+	if (!pinned->why)
+		pinned->why = t_shoot(&ring, pinned->self->fd,
+				      &pinned->self->trace, pinned->shots,
+				      SHOTS);
 	t_ring_exit(&ring);
 	return NULL;
 }
@@ -468,32 +476,15 @@ static void read_shots(struct __test_metadata *_metadata,
 	T_OK(t_trace_load(&self->trace));
 }
 
-/* Two workers that may run anywhere, as each waits for the device by itself. */
-static void make_workers(struct __test_metadata *_metadata,
-			 FIXTURE_DATA(async) * self)
+/* Two workers that may run anywhere. */
+static void make_two_anywhere(struct __test_metadata *_metadata,
+			      FIXTURE_DATA(async) * self)
 {
-	static char buf[2][4096];
-	struct io_uring_cqe cqe;
 	struct t_dev slow;
-	int fd;
 
 	T_OK(t_null_blk(&slow, SLOW));
-	fd = open(slow.path, O_RDONLY);
-	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, t_unpin());
-	for (int i = 0; i < 2; i++) {
-		struct io_uring_sqe *sqe = t_sqe(&self->ring);
-
-		t_prep_rw(sqe, IORING_OP_READ, fd, buf[i], sizeof(buf[i]),
-			  (__u64)i << 20);
-		sqe->flags = IOSQE_ASYNC;
-	}
-	ASSERT_EQ(0, t_submit(&self->ring, 2));
-	for (int i = 0; i < 2; i++) {
-		ASSERT_TRUE(t_cqe(&self->ring, &cqe));
-		ASSERT_EQ(4096, cqe.res);
-	}
-	close(fd);
+	T_OK(make_workers(&self->ring, &slow, NULL, 2));
 }
 
 /*
@@ -505,7 +496,7 @@ T_TEST_F(async, others_do_not_wait_with_it)
 	const int cpu = self->cpus[1];
 	unsigned int nr = 0, waited = 0;
 
-	make_workers(_metadata, self);
+	make_two_anywhere(_metadata, self);
 	ASSERT_EQ(0, t_pin(cpu));
 	ASSERT_EQ(0, setpriority(PRIO_PROCESS, 0, -20));
 	for (int i = 0; i < 50 && waited == nr; i++) {
@@ -543,7 +534,7 @@ T_TEST_F(async, with_its_workers_if_it_is_a_batch)
 {
 	unsigned int nr = 0;
 
-	make_workers(_metadata, self);
+	make_two_anywhere(_metadata, self);
 	ASSERT_EQ(0, t_pin(self->cpus[1]));
 	for (int i = 0; i < 10 && !nr; i++) {
 		read_shots(_metadata, self, SHOTS, 0);
@@ -577,7 +568,7 @@ T_TEST_F(async, asked_of_a_chain)
 {
 	const int cpu = self->cpus[1];
 
-	make_workers(_metadata, self);
+	make_two_anywhere(_metadata, self);
 	ASSERT_EQ(0, t_pin(cpu));
 	for (int i = 0; i < 10 && !nr_asked(self); i++)
 		read_shots(_metadata, self, SHOTS / 4, IOSQE_IO_LINK);
