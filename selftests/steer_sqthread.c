@@ -4,7 +4,9 @@
  * as it is home and the worker would be elsewhere; and what it hands over all the
  * same. The decision is one of kind queue, without a device.
  */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -17,6 +19,7 @@
 #define HANDED_OVER "io_uring_queue_async_work"
 /* A bio of more than max_sectors has to be split, by a task that may sleep. */
 #define BYTES 65536
+#define NOBODY 65534
 
 FIXTURE(sqthread)
 {
@@ -302,6 +305,66 @@ T_TEST_F(sqthread, handed_over_if_there_is_another_ring)
 	handed_over(_metadata, self,
 		    async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL), 0);
 	t_ring_exit(&ring);
+}
+
+/* A read that a worker is asked for, and then a file is opened: the result of that. */
+static int open_after_read(struct __test_metadata *_metadata,
+			   FIXTURE_DATA(sqthread) * self, const char *path)
+{
+	static alignas(4096) char buf[4096];
+	struct t_shot shot = async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL);
+	struct io_uring_sqe *sqe = t_sqe(&self->ring);
+	struct io_uring_cqe cqe;
+
+	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
+	sqe->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
+	t_sqe_hint(sqe, &shot.hint);
+	sqe = t_sqe(&self->ring);
+	sqe->opcode = IORING_OP_OPENAT;
+	sqe->fd = AT_FDCWD;
+	sqe->addr = (uintptr_t)path;
+	sqe->open_flags = O_RDONLY | O_CLOEXEC;
+	EXPECT_EQ(0, t_submit(&self->ring, 0));
+	EXPECT_EQ(0, t_wait_ms(&self->ring, 2, T_TIMEOUT * 1000));
+	EXPECT_TRUE(t_cqe(&self->ring, &cqe));
+	EXPECT_EQ(4096, cqe.res);
+	EXPECT_TRUE(t_cqe(&self->ring, &cqe));
+	return cqe.res;
+}
+
+/*
+ * The thread has the credentials of a ring that is gone, and would go on with them. It
+ * is alone with the other one soon after.
+ */
+T_TEST_F(sqthread, handed_over_if_its_credentials_are_others)
+{
+	struct io_uring_params p = {
+		.flags = IORING_SETUP_SQPOLL | IORING_SETUP_ATTACH_WQ,
+		.wq_fd = self->ring.fd,
+	};
+	char path[] = "/tmp/sqthread-XXXXXX";
+	struct t_ring first = self->ring;
+	int fd = mkstemp(path);
+
+	ASSERT_LE(0, fd);
+	close(fd);
+	fd = open_after_read(_metadata, self, path);
+	EXPECT_LE(0, fd);
+	close(fd);
+
+	ASSERT_EQ(0, seteuid(NOBODY));
+	ASSERT_EQ(0, t_ring_init_params(&self->ring, 8, &p));
+	ASSERT_EQ(0, seteuid(0));
+	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+	t_ring_exit(&first);
+	for (int i = 0; i < 20; i++) {
+		t_trace_start(&self->trace);
+		EXPECT_EQ(-EACCES, open_after_read(_metadata, self, path));
+		T_OK(t_trace_load(&self->trace));
+		EXPECT_EQ(0, nr_at_home(self));
+		usleep(100000);
+	}
+	unlink(path);
 }
 
 #define TOGETHER 8
