@@ -13,6 +13,7 @@
 #include <linux/export.h>
 #include <linux/hash.h>
 #include <linux/hashtable.h>
+#include <linux/lockdep.h>
 #include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/rculist.h>
@@ -80,7 +81,8 @@ struct cprov_account {
 /* An account that has saved up all that it may is as good as a new one. */
 #define CPROV_IDLE_NS		(10ULL * NSEC_PER_SEC)
 
-static DEFINE_HASHTABLE(cprov_accounts, 8);
+/* Of a few in each bucket if there are as many as there may be. */
+static DEFINE_HASHTABLE(cprov_accounts, 12);
 static unsigned int cprov_nr_accounts[CPROV_NR_PAYERS];
 static u64 cprov_swept_ns;
 static DEFINE_SPINLOCK(cprov_accounts_lock);
@@ -112,8 +114,27 @@ static bool cprov_account_idle(const struct cprov_account *account, u64 now_ns)
 }
 
 /*
- * Make room, at most once a second. Whoever has found an account meanwhile pays
- * into one that nobody looks at any more.
+ * Whether there are as many as there may be, and it is not yet time to look for idle
+ * ones, which is once a second. Without the lock it is a guess, for who would wait for
+ * that in vain.
+ */
+static bool cprov_accounts_full(enum cprov_payer kind, u64 now_ns)
+{
+	/* Another CPU may have seen a later moment. */
+	return READ_ONCE(cprov_nr_accounts[kind]) >= CPROV_MAX_ACCOUNTS &&
+	       (s64)(now_ns - READ_ONCE(cprov_swept_ns)) < (s64)NSEC_PER_SEC;
+}
+
+/* There are @nr more. */
+static void cprov_account_count(enum cprov_payer kind, int nr)
+{
+	/* Pairs with cprov_accounts_full(). */
+	WRITE_ONCE(cprov_nr_accounts[kind], cprov_nr_accounts[kind] + nr);
+}
+
+/*
+ * Make room. Whoever has found an account meanwhile pays into one that nobody looks at
+ * any more.
  */
 static void cprov_accounts_sweep(u64 now_ns)
 {
@@ -121,38 +142,35 @@ static void cprov_accounts_sweep(u64 now_ns)
 	struct hlist_node *next;
 	int bucket;
 
-	if (now_ns - cprov_swept_ns < NSEC_PER_SEC)
-		return;
-	cprov_swept_ns = now_ns;
+	/* Pairs with cprov_accounts_full(). */
+	WRITE_ONCE(cprov_swept_ns, now_ns);
 	hash_for_each_safe(cprov_accounts, bucket, next, account, node) {
 		if (cprov_account_idle(account, now_ns)) {
 			hash_del_rcu(&account->node);
-			cprov_nr_accounts[account->kind]--;
+			cprov_account_count(account->kind, -1);
 			kfree_rcu(account, rcu);
 		}
 	}
 }
 
-static struct cprov_account *cprov_account_add(enum cprov_payer kind, u64 id,
-					       u64 now_ns)
+/* The account of who had none just now, or NULL. */
+static struct cprov_account *cprov_account_make(enum cprov_payer kind, u64 id,
+						u64 now_ns)
 {
 	struct cprov_account *account;
 	unsigned int limit;
 
-	spin_lock(&cprov_accounts_lock);
+	lockdep_assert_held(&cprov_accounts_lock);
 	account = cprov_account_find(kind, id);
-	if (account)
-		goto out;
+	if (account || cprov_accounts_full(kind, now_ns))
+		return account;
 	if (cprov_nr_accounts[kind] >= CPROV_MAX_ACCOUNTS)
 		cprov_accounts_sweep(now_ns);
-	if (cprov_nr_accounts[kind] < CPROV_MAX_ACCOUNTS)
-		account = kmalloc(sizeof(*account), GFP_NOWAIT | __GFP_NOWARN);
-	if (!account) {
-		/* Who makes so many groups would empty what others share. */
-		if (kind == CPROV_PAYER_USER)
-			account = &cprov_shared_account;
-		goto out;
-	}
+	if (cprov_nr_accounts[kind] >= CPROV_MAX_ACCOUNTS)
+		return NULL;
+	account = kmalloc(sizeof(*account), GFP_NOWAIT | __GFP_NOWARN);
+	if (!account)
+		return NULL;
 	account->kind = kind;
 	account->id = id;
 	/* As one that has not been used for as long as it may save up. */
@@ -160,9 +178,23 @@ static struct cprov_account *cprov_account_add(enum cprov_payer kind, u64 id,
 		atomic64_set(&account->paid_until_ns[limit],
 			     now_ns - NSEC_PER_SEC);
 	hash_add_rcu(cprov_accounts, &account->node, id);
-	cprov_nr_accounts[kind]++;
-out:
-	spin_unlock(&cprov_accounts_lock);
+	cprov_account_count(kind, 1);
+	return account;
+}
+
+static struct cprov_account *cprov_account_add(enum cprov_payer kind, u64 id,
+					       u64 now_ns)
+{
+	struct cprov_account *account = NULL;
+
+	if (!cprov_accounts_full(kind, now_ns)) {
+		spin_lock(&cprov_accounts_lock);
+		account = cprov_account_make(kind, id, now_ns);
+		spin_unlock(&cprov_accounts_lock);
+	}
+	/* Who makes so many groups would empty what others share. */
+	if (!account && kind == CPROV_PAYER_USER)
+		account = &cprov_shared_account;
 	return account;
 }
 
@@ -213,7 +245,7 @@ static void cprov_account_refund(atomic64_t *account, unsigned int per_second,
  * groups their users' limit is all there is.
  *
  * Context: Task context, under rcu_read_lock(). Takes a lock only where an
- *	account is new, or there are too many.
+ *	account is new.
  * Return: at most @request->nr.
  */
 unsigned int cprov_limits_admit(const struct cprov_request *request,
