@@ -195,7 +195,8 @@ enum io_locality_class {
  * instruction: see HOME above. Of a task that sleeps it is where it ran last, or if
  * it may not run there any more, a CPU where it may.
  * home_cpu and home_node are not looked at then. The kernel follows 32767 tasks at
- * a time: home of another is where it is when the request is issued.
+ * a time: home of another is where it is when the request is issued, until there
+ * is room, which is looked for once in a second.
  */
 #define IO_LOCALITY_FOLLOW_TASK		(1U << 3)
 
