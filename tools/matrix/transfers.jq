@@ -1,7 +1,9 @@
 # The runs of selftests/matrix -t, each with its transfers per read.
 #
-#   jq -L tools/coherence -n -c -f transfers.jq --slurpfile said LINES --slurpfile counted COUNTED
+#   jq -L tools/coherence -n -c -f transfers.jq --argjson before N --slurpfile said LINES \
+#	--slurpfile counted COUNTED
 #
+# N lines of the instrument are kept before these.
 # The instrument has written a line for each CPU of a run, in the program's order. They
 # add up within a run, so that the last is the run's.
 
@@ -22,5 +24,5 @@ def flaw_in($run): flaw // if .runs != $run.cpus or .units != $run.reads then "i
 	.at += $run.cpus | .run = $run | .line = $lines[.at - 1];
 	(.line | flaw_in($run)) as $flaw
 	| if $flaw then error("line \(.at) of the instrument \($flaw): \($run), \(.line | del(.pcs, .lines))") else . end
-	| .run + { transfers: ((.line | transfers) / .line.units * 100 | round / 100), line: .at }
+	| .run + { transfers: ((.line | transfers) / .line.units * 100 | round / 100), line: ($before + .at) }
   ) end
