@@ -4,6 +4,7 @@
  * them complete.
  */
 #include <fcntl.h>
+#include <sched.h>
 
 #include "t_harness.h"
 
@@ -59,6 +60,71 @@ T_TEST_F(full_queue, four_tags_shared_by_all)
 T_TEST_F(full_queue, blocking)
 {
 	check(_metadata, "hw_queue_depth=2 memory_backed=1");
+}
+
+/* A word of the queue's bitmap of tags, which is what a plug can cache at once. */
+#define WORD 8
+#define DEPTH (4 * WORD)
+/* Nothing completes while all tags are being taken. */
+#define SLOW \
+	"submit_queues=%d hw_queue_depth=%d irqmode=2 completion_nsec=1000000000"
+
+/* One call, so many reads, with the home of the first and of the others. */
+static void read_word(struct __test_metadata *_metadata, struct t_ring *ring,
+		      int fd, int first, int others)
+{
+	static alignas(4096) char buf[4096];
+	static struct io_locality_hint hints[WORD];
+
+	for (int i = 0; i < WORD; i++) {
+		struct io_uring_sqe *sqe = t_sqe(ring);
+
+		hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+				     i ? others : first, i);
+		t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), i * 8192);
+		t_sqe_hint(sqe, &hints[i]);
+	}
+	ASSERT_EQ(0, t_submit(ring, 0));
+}
+
+/*
+ * A plug has the last tags of the submitter's queue, and the home has none: what may
+ * not wait, and has a request, is not refused.
+ */
+T_TEST_F(full_queue, what_is_cached_will_do)
+{
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus), fd, here, home;
+	struct io_uring_cqe cqe;
+	struct t_trace trace;
+	struct t_ring ring;
+	struct t_dev dev;
+
+	T_NEED(T_TRACE);
+	here = cpus[0];
+	home = cpus[nr - 1];
+	T_OK(t_null_blk(&dev, t_text(SLOW, nr, DEPTH)));
+	fd = t_dev_open(&dev, O_RDONLY);
+	ASSERT_LE(0, fd);
+	T_OK(t_trace_open(&trace, "io_uring:io_uring_queue_async_work"));
+	ASSERT_EQ(0, t_ring_init(&ring, 2 * DEPTH, 0));
+	ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
+	ASSERT_EQ(0, t_stand_on(here, home));
+	t_trace_start(&trace);
+	for (int i = 0; i < DEPTH / WORD; i++)
+		read_word(_metadata, &ring, fd, home, home);
+	for (int i = 1; i < DEPTH / WORD; i++)
+		read_word(_metadata, &ring, fd, -1, -1);
+	read_word(_metadata, &ring, fd, -1, home);
+	ASSERT_FALSE(t_cqe(&ring, &cqe));
+	ASSERT_EQ(0, t_wait_ms(&ring, 2 * DEPTH, T_TIMEOUT * 1000));
+	for (int i = 0; i < 2 * DEPTH; i++) {
+		ASSERT_TRUE(t_cqe(&ring, &cqe));
+		EXPECT_EQ(4096, cqe.res);
+	}
+	if (sched_getcpu() != here)
+		T_SKIP("the task was moved");
+	T_OK(t_trace_load(&trace));
+	EXPECT_EQ(0, t_count(&trace, "io_uring_queue_async_work", NULL, 0));
 }
 
 TEST_HARNESS_MAIN
