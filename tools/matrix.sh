@@ -120,7 +120,7 @@ measure()
 		echo "$submitter loses, and it is not known why: counting it again" >&2
 		count "$topology" "$submitter"
 	done
-	judge_counts "$topology"
+	((${#again[@]} == 0)) || judge_counts "$topology"
 }
 
 judge()
