@@ -317,6 +317,8 @@ T_TEST_F(budget, forgotten_with_its_generation)
 T_TEST_F(budget, not_of_a_ring_that_opted_out)
 {
 	queue_idle(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	check_budget(_metadata, self, 1);
 	queue_read(self, IO_LOCALITY_CLASS_LATENCY, B, 1);
 	ASSERT_EQ(0, t_submit(&self->b.ring, 1));
 	ASSERT_EQ(0, t_disable(&self->b.ring));
