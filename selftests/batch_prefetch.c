@@ -15,6 +15,11 @@
 #define SOON 200
 #define SLOW "irqmode=2 completion_nsec=50000000"
 
+/* How many wake the waiter, and a device that has not done the first when it sleeps. */
+#define MANY 8192
+#define MANY_MS 3000
+#define VERY_SLOW "irqmode=2 completion_nsec=3000000000 hw_queue_depth=8192"
+
 FIXTURE(prefetch)
 {
 	struct t_batch b;
@@ -78,6 +83,23 @@ T_TEST_F(prefetch, wakes_the_waiter_with_unhinted_ones_in_flight)
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
+/* A read of any class, or without a hint. */
+static void queue_any(FIXTURE_DATA(prefetch) * self, unsigned int nr_kinds)
+{
+	static const unsigned int classes[] = {
+		IO_LOCALITY_CLASS_PREFETCH,
+		IO_LOCALITY_CLASS_THROUGHPUT,
+		IO_LOCALITY_CLASS_STEP_CRITICAL,
+	};
+	unsigned int kind = rand() % nr_kinds;
+
+	if (kind < T_ARRAY_SIZE(classes))
+		t_batch_queue(&self->b, self->b.fd, classes[kind], 0, 0);
+	else
+		t_prep_rw(t_sqe(&self->b.ring), IORING_OP_READ, self->b.fd,
+			  t_batch_buf, sizeof(t_batch_buf), 0);
+}
+
 /* Whatever comes last wakes it, in whatever order they come. */
 T_TEST_F(prefetch, no_wait_is_lost)
 {
@@ -89,11 +111,9 @@ T_TEST_F(prefetch, no_wait_is_lost)
 		unsigned int nr = 1 + rand() % 8, want = 1 + rand() % nr;
 		unsigned int got = 0;
 
+		/* Often enough there is nothing but what may be held, and holds. */
 		for (unsigned int i = 0; i < nr; i++)
-			t_batch_queue(&self->b, self->b.fd,
-				      rand() % 2 ? IO_LOCALITY_CLASS_PREFETCH :
-						   IO_LOCALITY_CLASS_THROUGHPUT,
-				      0, 0);
+			queue_any(self, trial % 2 ? 4 : 2);
 		ASSERT_EQ(0, t_submit(&self->b.ring, 0));
 		while (got < nr) {
 			long long ms = t_batch_wait(&self->b, want, NEVER);
@@ -105,6 +125,46 @@ T_TEST_F(prefetch, no_wait_is_lost)
 			want = nr - got;
 		}
 	}
+}
+
+/* Of what is held there is not more than can be counted. */
+T_TEST_F(prefetch, so_many_wake_the_waiter)
+{
+	static struct io_locality_hint idle, hint;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe cqe;
+	struct t_ring ring;
+	struct t_dev slow;
+	long long begin;
+	unsigned int nr;
+	int fd;
+
+	T_OK(t_null_blk(&slow, VERY_SLOW));
+	fd = t_dev_open(&slow, O_RDONLY);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, t_ring_init(&ring, MANY + 1, T_DEFER));
+	ASSERT_EQ(0, t_enable_batch(&ring));
+	idle = t_hint_of(IO_LOCALITY_CLASS_THROUGHPUT, -1, 0);
+	sqe = t_sqe(&ring);
+	t_prep_rw(sqe, IORING_OP_READ, self->b.pipe[0], t_batch_buf,
+		  sizeof(t_batch_buf), 0);
+	t_sqe_hint(sqe, &idle);
+	hint = t_hint_of(IO_LOCALITY_CLASS_PREFETCH, -1, 0);
+	for (int i = 0; i < MANY; i++) {
+		sqe = t_sqe(&ring);
+		t_prep_rw(sqe, IORING_OP_READ, fd, t_batch_buf,
+			  sizeof(t_batch_buf), 0);
+		t_sqe_hint(sqe, &hint);
+	}
+	begin = t_now_ms();
+	ASSERT_EQ(0, t_submit(&ring, 0));
+	if (t_now_ms() - begin >= MANY_MS)
+		SKIP(return, "this host takes %d ms and more to submit so many",
+			   MANY_MS);
+	EXPECT_EQ(0, t_wait_ms(&ring, 1, NEVER));
+	for (nr = 0; t_cqe(&ring, &cqe); nr++)
+		EXPECT_EQ((int)sizeof(t_batch_buf), cqe.res);
+	EXPECT_EQ(MANY, nr);
 }
 
 /* Who does that waits for their requests alone. */

@@ -15,8 +15,8 @@ def rules: {
   hinted: {modes: ["latency", "step_critical"], rings: ["default", "defer"], percent: 3},
   # A read is shorter there, and the hint is not: more than it should be, but no more.
   "hinted-rounds": {modes: ["latency"], rings: ["rounds"], percent: 4},
-  # Rounds of which one is urgent.
-  mixed: {modes: ["urgent"], percent: 2}
+  # Rounds of which one is urgent, and need not wait for the others.
+  mixed: {modes: ["urgent", "urgent-batch"], percent: 2}
 };
 
 # Whether a rule is for a case.
