@@ -158,8 +158,8 @@ T_TEST_F(prefetch, so_many_wake_the_waiter)
 	}
 	begin = t_now_ms();
 	ASSERT_EQ(0, t_submit(&ring, 0));
-	if (t_now_ms() - begin >= MANY_MS)
-		SKIP(return, "the first is done before all are submitted");
+	if (t_now_ms() - begin >= MANY_MS / 2)
+		SKIP(return, "the first may be done before this sleeps");
 	begin = t_now_ms();
 	EXPECT_EQ(0, t_wait_ms(&ring, 1, NEVER));
 	EXPECT_GT(NEVER, t_now_ms() - begin);
