@@ -130,42 +130,27 @@ T_TEST_F(prefetch, no_wait_is_lost)
 /* Of what is held there is not more than can be counted. */
 T_TEST_F(prefetch, so_many_wake_the_waiter)
 {
-	static struct io_locality_hint idle, hint;
-	struct io_uring_sqe *sqe;
-	struct io_uring_cqe cqe;
-	struct t_ring ring;
+	struct t_batch many = self->b;
 	struct t_dev slow;
-	long long begin;
-	unsigned int nr;
-	int fd;
+	long long ms;
 
 	T_OK(t_null_blk(&slow, VERY_SLOW));
-	fd = t_dev_open(&slow, O_RDONLY);
-	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, t_ring_init(&ring, MANY + 1, T_DEFER));
-	ASSERT_EQ(0, t_enable_batch(&ring));
-	idle = t_hint_of(IO_LOCALITY_CLASS_THROUGHPUT, -1, 0);
-	sqe = t_sqe(&ring);
-	t_prep_rw(sqe, IORING_OP_READ, self->b.pipe[0], t_batch_buf,
-		  sizeof(t_batch_buf), 0);
-	t_sqe_hint(sqe, &idle);
-	hint = t_hint_of(IO_LOCALITY_CLASS_PREFETCH, -1, 0);
-	for (int i = 0; i < MANY; i++) {
-		sqe = t_sqe(&ring);
-		t_prep_rw(sqe, IORING_OP_READ, fd, t_batch_buf,
-			  sizeof(t_batch_buf), 0);
-		t_sqe_hint(sqe, &hint);
-	}
-	begin = t_now_ms();
-	ASSERT_EQ(0, t_submit(&ring, 0));
-	if (t_now_ms() - begin >= MANY_MS / 2)
+	many.fd = t_dev_open(&slow, O_RDONLY);
+	ASSERT_LE(0, many.fd);
+	ASSERT_EQ(0, t_ring_init(&many.ring, MANY, T_DEFER));
+	ASSERT_EQ(0, t_enable_batch(&many.ring));
+	t_batch_queue(&many, many.pipe[0], IO_LOCALITY_CLASS_THROUGHPUT, 0, 0);
+	ASSERT_EQ(0, t_submit(&many.ring, 0));
+	for (int i = 0; i < MANY; i++)
+		t_batch_queue(&many, many.fd, IO_LOCALITY_CLASS_PREFETCH, 0, 0);
+	ms = t_now_ms();
+	ASSERT_EQ(0, t_submit(&many.ring, 0));
+	if (t_now_ms() - ms >= MANY_MS / 2)
 		SKIP(return, "the first may be done before this sleeps");
-	begin = t_now_ms();
-	EXPECT_EQ(0, t_wait_ms(&ring, 1, NEVER));
-	EXPECT_GT(NEVER, t_now_ms() - begin);
-	for (nr = 0; t_cqe(&ring, &cqe); nr++)
-		EXPECT_EQ((int)sizeof(t_batch_buf), cqe.res);
-	EXPECT_EQ(MANY, nr);
+	ms = t_batch_wait(&many, 1, NEVER);
+	EXPECT_LE(0, ms);
+	EXPECT_GT(NEVER, ms);
+	EXPECT_EQ(MANY, t_batch_reap(_metadata, &many));
 }
 
 /* Who does that waits for their requests alone. */
