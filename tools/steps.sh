@@ -12,7 +12,7 @@ steps_begin()
 	mkdir -p "$STEPS_DIR"
 	exec {STEPS_LOCK}>"$STEPS_DIR/lock"
 	flock -n "$STEPS_LOCK" || die "make $1 is running in this tree" "$STEPS_DIR/lock" "wait for it"
-	rm -f "$STEPS_DIR"/*.log "$STEPS_DIR/totals"
+	rm -f "$STEPS_DIR"/*.log "$STEPS_DIR/totals" "$STEPS_DIR/remarks"
 	printf 'TAP version 13\n1..%d\n' "$2"
 }
 
@@ -60,8 +60,22 @@ step()
 		STEPS_FAILED=$((STEPS_FAILED + 1))
 		printf 'not ok %d - %s # status %d, %s\n' "$STEPS_DONE" "$name" "$status" "$logfile"
 		tail -n "${STEPS_TAIL:-25}" "$logfile" | sed 's/^/#   /'
+		steps_remark "$name has failed" "$logfile"
 		;;
 	esac
+}
+
+# steps_remark WHAT LOG: keep WHAT, and what LOG says of it, in build/NAME/remarks, for who
+# has only the end of a long output.
+steps_remark()
+{
+	{
+		printf '# make %s: %s\n' "$STEPS_NAME" "$1"
+		{
+			grep -aE '^(kernel splat|command failed|guest .* lost|  first: )' "$2" | tail -n 4 || true
+			tail -n 8 "$2"
+		} | sed 's/^/#   /'
+	} >>"$STEPS_DIR/remarks"
 }
 
 # steps_count PASSED FAILED SKIPPED: add what a step counted inside itself.

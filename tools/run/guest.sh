@@ -12,8 +12,8 @@ shift 3
 drive=/dev/disk/by-serial/run
 module=/lib/cprov/completion_provenance.ko
 out=/dev/virtio-ports/cprov.out
-# A thousand times what a read takes here, for an emulator may stall.
-hint=step_critical,10000000
+# A minute: a host that stalls for long must not end the window of a read.
+hint=step_critical,60000000
 
 # CPUs that share each last-level cache, "0-1 2-3".
 last_level_caches()
