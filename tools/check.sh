@@ -118,7 +118,11 @@ series_is_complete()
 	diff <(grep -v '^#' "$patches/series" | grep .) \
 		<(cd "$patches" && printf '%s\n' 0*.patch | grep -v cover-letter)
 	grep -q '^linux-source-' "$patches/base"
-	[[ -s $patches/0000-cover-letter.patch ]]
+	# It ends with a list of the others' subjects, wrapped.
+	diff <(sed -n '/^      completion provenance: /,$s/^ *//p' "$patches/0000-cover-letter.patch" | tr ' ' '\n') \
+		<(grep '^0' "$patches/series" | while read -r patch; do
+			git mailinfo /dev/null /dev/null <"$patches/$patch"
+		done | sed -n 's/^Subject: //p' | tr ' ' '\n')
 }
 
 one_uapi_header()
