@@ -83,6 +83,18 @@ T_TEST_F(prefetch, wakes_the_waiter_with_unhinted_ones_in_flight)
 	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
 }
 
+/* Who has opted out waits as without hints, for what was submitted before as well. */
+T_TEST_F(prefetch, wakes_who_has_opted_out)
+{
+	queue_slow(_metadata, self);
+	t_batch_queue(&self->b, self->b.pipe[0], IO_LOCALITY_CLASS_THROUGHPUT,
+		      0, 0);
+	ASSERT_EQ(0, t_submit(&self->b.ring, 0));
+	ASSERT_EQ(0, t_disable(&self->b.ring));
+	EXPECT_GT(NEVER, t_batch_wait(&self->b, 1, NEVER));
+	EXPECT_EQ(1, t_batch_reap(_metadata, &self->b));
+}
+
 /* A read of any class, or without a hint. */
 static void queue_any(FIXTURE_DATA(prefetch) * self, unsigned int nr_kinds)
 {

@@ -250,7 +250,10 @@ struct io_locality_slot {
 };
 
 /* Override flags, in the SQE byte at IO_LOCALITY_SQE_FLAGS_OFFSET. */
-/* This request has no hint, whatever the default is; the slot must be 0. */
+/*
+ * This request has no hint, whatever the default is; the slot must be 0. For one that
+ * may never end, as a read of an eventfd, if a PREFETCH is not to wait for it.
+ */
 #define IO_LOCALITY_SQE_NONE		(1U << 0)
 /* Home is the CPU submitted from, whatever the hint names. */
 #define IO_LOCALITY_SQE_HOME_SUBMITTER	(1U << 1)
