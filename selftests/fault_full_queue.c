@@ -12,34 +12,42 @@
 
 T_FIXTURE(full_queue, T_KERNEL | T_ROOT | T_NULL_BLK | T_POLICY | T_TWO_CPUS)
 
-static void check(struct __test_metadata *_metadata, const char *options)
+/* In one call, @nr reads, with the home of the first and of the others. */
+static int submit_reads(struct t_ring *ring, int fd, int nr, int first,
+			int others, unsigned int wait_nr)
 {
 	static alignas(4096) char buf[4096];
-	int cpus[T_MAX_CPUS], nr = t_cpus(cpus), fd;
 	static struct io_locality_hint hints[NR];
+
+	for (int i = 0; i < nr; i++) {
+		struct io_uring_sqe *sqe = t_sqe(ring);
+
+		hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
+				     i ? others : first, i);
+		t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), i * 8192);
+		t_sqe_hint(sqe, &hints[i]);
+	}
+	return t_submit(ring, wait_nr);
+}
+
+static void check(struct __test_metadata *_metadata, const char *options)
+{
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus), fd, home;
 	struct io_uring_cqe cqe;
 	struct t_ring ring;
 	struct t_dev dev;
 
+	home = cpus[nr - 1];
 	T_OK(t_null_blk(&dev, t_text("submit_queues=%d %s", nr, options)));
 	fd = t_dev_open(&dev, O_RDONLY);
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(0, t_ring_init(&ring, NR, 0));
 	ASSERT_EQ(0, t_enable(&ring, NULL, NULL, 0));
 	for (int round = 0; round < 4; round++) {
-		for (int i = 0; i < NR; i++) {
-			struct io_uring_sqe *sqe = t_sqe(&ring);
-
-			hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-					     cpus[nr - 1], i);
-			t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf),
-				  i * 8192);
-			t_sqe_hint(sqe, &hints[i]);
-		}
-		ASSERT_EQ(0, t_submit(&ring, NR));
+		ASSERT_EQ(0, submit_reads(&ring, fd, NR, home, home, NR));
 		for (int i = 0; i < NR; i++) {
 			ASSERT_TRUE(t_cqe(&ring, &cqe));
-			ASSERT_EQ(sizeof(buf), cqe.res);
+			ASSERT_EQ(4096, cqe.res);
 		}
 	}
 }
@@ -69,24 +77,6 @@ T_TEST_F(full_queue, blocking)
 #define SLOW \
 	"submit_queues=%d hw_queue_depth=%d irqmode=2 completion_nsec=1000000000"
 
-/* One call, so many reads, with the home of the first and of the others. */
-static void read_word(struct __test_metadata *_metadata, struct t_ring *ring,
-		      int fd, int first, int others)
-{
-	static alignas(4096) char buf[4096];
-	static struct io_locality_hint hints[WORD];
-
-	for (int i = 0; i < WORD; i++) {
-		struct io_uring_sqe *sqe = t_sqe(ring);
-
-		hints[i] = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL,
-				     i ? others : first, i);
-		t_prep_rw(sqe, IORING_OP_READ, fd, buf, sizeof(buf), i * 8192);
-		t_sqe_hint(sqe, &hints[i]);
-	}
-	ASSERT_EQ(0, t_submit(ring, 0));
-}
-
 /*
  * A plug has the last tags of the submitter's queue, and the home has none: what may
  * not wait, and has a request, is not refused.
@@ -111,10 +101,10 @@ T_TEST_F(full_queue, what_is_cached_will_do)
 	ASSERT_EQ(0, t_stand_on(here, home));
 	t_trace_start(&trace);
 	for (int i = 0; i < DEPTH / WORD; i++)
-		read_word(_metadata, &ring, fd, home, home);
+		ASSERT_EQ(0, submit_reads(&ring, fd, WORD, home, home, 0));
 	for (int i = 1; i < DEPTH / WORD; i++)
-		read_word(_metadata, &ring, fd, -1, -1);
-	read_word(_metadata, &ring, fd, -1, home);
+		ASSERT_EQ(0, submit_reads(&ring, fd, WORD, -1, -1, 0));
+	ASSERT_EQ(0, submit_reads(&ring, fd, WORD, -1, home, 0));
 	ASSERT_FALSE(t_cqe(&ring, &cqe));
 	ASSERT_EQ(0, t_wait_ms(&ring, 2 * DEPTH, T_TIMEOUT * 1000));
 	for (int i = 0; i < 2 * DEPTH; i++) {

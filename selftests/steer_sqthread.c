@@ -85,8 +85,9 @@ static size_t nr_at_home(const FIXTURE_DATA(sqthread) * self)
 
 /* What a worker was made to issue without asking the policy. */
 static void expect_unasked(struct __test_metadata *_metadata,
-			   const FIXTURE_DATA(sqthread) * self)
+			   FIXTURE_DATA(sqthread) * self)
 {
+	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(1, nr_handed_over(self));
 	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
 }
@@ -114,20 +115,19 @@ T_TEST_F(sqthread, by_itself)
 	}
 }
 
-/* A read of so many bytes that its SQE asks a worker for. */
-static int read_async(FIXTURE_DATA(sqthread) * self, int fd, unsigned int bytes,
-		      unsigned int rw_flags)
+/* A read that its SQE asks a worker for. */
+static struct io_uring_sqe *prep_async(FIXTURE_DATA(sqthread) * self, int fd,
+				       unsigned int bytes, unsigned int offset)
 {
 	static alignas(4096) char buf[BYTES];
 	static struct io_locality_hint hint;
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
 	hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 1);
-	t_prep_rw(sqe, IORING_OP_READ, fd, buf, bytes, 0);
+	t_prep_rw(sqe, IORING_OP_READ, fd, buf, bytes, offset);
 	sqe->flags = IOSQE_ASYNC;
-	sqe->rw_flags = rw_flags;
 	t_sqe_hint(sqe, &hint);
-	return t_submit_res(&self->ring);
+	return sqe;
 }
 
 /* What is at home is tried, and then is a worker's if it would block. */
@@ -136,7 +136,8 @@ static void read_and_count(struct __test_metadata *_metadata,
 			   bool tried, bool handed_over)
 {
 	t_trace_start(&self->trace);
-	ASSERT_EQ((int)bytes, read_async(self, self->fd, bytes, 0));
+	prep_async(self, self->fd, bytes, 0);
+	ASSERT_EQ((int)bytes, t_submit_res(&self->ring));
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(tried, nr_at_home(self));
 	EXPECT_EQ(handed_over, nr_handed_over(self));
@@ -169,12 +170,22 @@ static void handed_over(struct __test_metadata *_metadata,
 	EXPECT_EQ(asked, t_count(&self->trace, "cprov_queue", "dev", 0));
 }
 
+/* A read that a worker issues without asking the policy, and what comes of it. */
+static void read_unasked(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(sqthread) * self, int fd, int res)
+{
+	t_trace_start(&self->trace);
+	prep_async(self, fd, 4096, 0);
+	ASSERT_EQ(res, t_submit_res(&self->ring));
+	expect_unasked(_metadata, self);
+}
+
 /* For a worker it waits in spite of the flag. */
 T_TEST_F(sqthread, handed_over_if_it_is_not_to_wait)
 {
 	t_trace_start(&self->trace);
-	ASSERT_EQ(BYTES, read_async(self, self->fd, BYTES, RWF_NOWAIT));
-	T_OK(t_trace_load(&self->trace));
+	prep_async(self, self->fd, BYTES, 0)->rw_flags = RWF_NOWAIT;
+	ASSERT_EQ(BYTES, t_submit_res(&self->ring));
 	expect_unasked(_metadata, self);
 }
 
@@ -204,10 +215,7 @@ T_TEST_F(sqthread, handed_over_if_cached)
 
 	ASSERT_LE(0, fd);
 	for (int i = 0; i < 2; i++) {
-		t_trace_start(&self->trace);
-		ASSERT_EQ(4096, read_async(self, fd, 4096, 0));
-		T_OK(t_trace_load(&self->trace));
-		expect_unasked(_metadata, self);
+		read_unasked(_metadata, self, fd, 4096);
 	}
 	close(fd);
 }
@@ -222,20 +230,14 @@ T_TEST_F(sqthread, handed_over_if_there_are_devices_below)
 		t_dm(&dm, 32 << 11, "linear", t_text("%s 0", self->dev.path)));
 	fd = t_dev_open(&dm, O_RDONLY);
 	ASSERT_LE(0, fd);
-	t_trace_start(&self->trace);
-	ASSERT_EQ(4096, read_async(self, fd, 4096, 0));
-	T_OK(t_trace_load(&self->trace));
-	expect_unasked(_metadata, self);
+	read_unasked(_metadata, self, fd, 4096);
 	close(fd);
 }
 
 /* What is not there is a worker's to tell. */
 T_TEST_F(sqthread, handed_over_without_a_file)
 {
-	t_trace_start(&self->trace);
-	ASSERT_EQ(-EBADF, read_async(self, 9999, 4096, 0));
-	T_OK(t_trace_load(&self->trace));
-	expect_unasked(_metadata, self);
+	read_unasked(_metadata, self, 9999, -EBADF);
 }
 
 /* A worker waits for the device itself, and is home. */
@@ -254,7 +256,6 @@ T_TEST_F(sqthread, handed_over_if_it_is_an_fsync)
 	sqe->fd = self->fd;
 	sqe->flags = IOSQE_ASYNC;
 	ASSERT_EQ(0, t_submit_res(&self->ring));
-	T_OK(t_trace_load(&self->trace));
 	expect_unasked(_metadata, self);
 }
 
@@ -269,7 +270,6 @@ static void read_plain(struct __test_metadata *_metadata,
 	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
 	sqe->flags = IOSQE_ASYNC;
 	ASSERT_EQ(4096, t_submit_res(&self->ring));
-	T_OK(t_trace_load(&self->trace));
 	expect_unasked(_metadata, self);
 }
 
@@ -311,14 +311,10 @@ T_TEST_F(sqthread, handed_over_if_there_is_another_ring)
 static int open_after_read(struct __test_metadata *_metadata,
 			   FIXTURE_DATA(sqthread) * self, const char *path)
 {
-	static alignas(4096) char buf[4096];
-	struct t_shot shot = async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL);
-	struct io_uring_sqe *sqe = t_sqe(&self->ring);
+	struct io_uring_sqe *sqe;
 	struct io_uring_cqe cqe;
 
-	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
-	sqe->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
-	t_sqe_hint(sqe, &shot.hint);
+	prep_async(self, self->fd, 4096, 0)->flags |= IOSQE_IO_LINK;
 	sqe = t_sqe(&self->ring);
 	sqe->opcode = IORING_OP_OPENAT;
 	sqe->fd = AT_FDCWD;
@@ -373,19 +369,12 @@ T_TEST_F(sqthread, handed_over_if_its_credentials_are_others)
 static void read_together(struct __test_metadata *_metadata,
 			  FIXTURE_DATA(sqthread) * self, unsigned int flags)
 {
-	static alignas(4096) char buf[TOGETHER][4096];
-	struct t_shot shot = async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL);
 	struct io_uring_cqe cqe;
 
 	t_trace_start(&self->trace);
-	for (int i = 0; i < TOGETHER; i++) {
-		struct io_uring_sqe *sqe = t_sqe(&self->ring);
-
-		t_prep_rw(sqe, IORING_OP_READ, self->fd, buf[i], sizeof(buf[i]),
-			  i * 8192);
-		sqe->flags = IOSQE_ASYNC | (i < TOGETHER - 1 ? flags : 0);
-		t_sqe_hint(sqe, &shot.hint);
-	}
+	for (int i = 0; i < TOGETHER; i++)
+		prep_async(self, self->fd, 4096, i * 8192)->flags |=
+			i < TOGETHER - 1 ? flags : 0;
 	ASSERT_EQ(0, t_submit(&self->ring, 0));
 	ASSERT_EQ(0, t_wait_ms(&self->ring, TOGETHER, T_TIMEOUT * 1000));
 	for (int i = 0; i < TOGETHER; i++) {
@@ -422,17 +411,11 @@ T_TEST_F(sqthread, by_itself_if_drained)
 /* What waits for a link may be let go when there are no hints to look at any more. */
 T_TEST_F(sqthread, handed_over_if_its_ring_opted_out)
 {
-	static alignas(4096) char buf[4096];
-	struct t_shot shot = async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL);
-	struct io_uring_sqe *sqe;
 	struct t_held held;
 
 	t_trace_start(&self->trace);
 	ASSERT_EQ(0, t_hold_next(&self->ring, &held));
-	sqe = t_sqe(&self->ring);
-	t_prep_rw(sqe, IORING_OP_READ, self->fd, buf, sizeof(buf), 0);
-	sqe->flags = IOSQE_ASYNC;
-	t_sqe_hint(sqe, &shot.hint);
+	prep_async(self, self->fd, 4096, 0);
 	ASSERT_EQ(0, t_submit(&self->ring, 0));
 	while (__atomic_load_n(self->ring.sq_head, __ATOMIC_ACQUIRE) !=
 	       *self->ring.sq_tail)
@@ -441,7 +424,6 @@ T_TEST_F(sqthread, handed_over_if_its_ring_opted_out)
 	ASSERT_EQ(0, t_disable(&self->ring));
 	ASSERT_EQ(1, t_let_go(&self->ring, &held));
 	ASSERT_EQ(4096, t_wait_res(&self->ring));
-	T_OK(t_trace_load(&self->trace));
 	expect_unasked(_metadata, self);
 }
 
