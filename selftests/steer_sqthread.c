@@ -214,9 +214,8 @@ T_TEST_F(sqthread, handed_over_if_cached)
 	int fd = open(self->dev.path, O_RDONLY);
 
 	ASSERT_LE(0, fd);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2; i++)
 		read_unasked(_metadata, self, fd, 4096);
-	}
 	close(fd);
 }
 
