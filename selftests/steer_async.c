@@ -30,7 +30,7 @@ FIXTURE(async)
 {
 	struct t_ring ring;
 	struct t_trace trace;
-	struct t_dev dev;
+	struct t_dev dev, slow;
 	int cpus[T_MAX_CPUS], nr;
 	int fd;
 	int home; /* that a read of prep_read() names, or -1 */
@@ -480,11 +480,9 @@ static void read_shots(struct __test_metadata *_metadata,
 static void make_two_anywhere(struct __test_metadata *_metadata,
 			      FIXTURE_DATA(async) * self)
 {
-	struct t_dev slow;
-
-	T_OK(t_null_blk(&slow, SLOW));
+	T_OK(t_null_blk(&self->slow, SLOW));
 	ASSERT_EQ(0, t_unpin());
-	T_OK(make_workers(&self->ring, &slow, NULL, 2));
+	T_OK(make_workers(&self->ring, &self->slow, NULL, 2));
 }
 
 /*
@@ -574,6 +572,37 @@ T_TEST_F(async, asked_of_a_chain)
 		read_shots(_metadata, self, SHOTS / 4, IOSQE_IO_LINK);
 	EXPECT_LT(0, nr_asked(self));
 	EXPECT_EQ(SHOTS, t_count(&self->trace, "cprov_complete", "cpu", cpu));
+}
+
+/*
+ * Who is told of one that is done hands over the next, and then sleeps. Were it to find
+ * first that it has nothing to do, its worker and it would take turns once more.
+ */
+T_TEST_F(async, one_sleep_for_each_of_a_chain)
+{
+	const unsigned int nr = SHOTS / 4;
+	struct rusage before, after;
+	struct io_uring_cqe cqe;
+
+	make_two_anywhere(_metadata, self);
+	self->fd = t_dev_open(&self->slow, O_RDONLY);
+	ASSERT_LE(0, self->fd);
+	ASSERT_EQ(0, t_pin(self->cpus[1]));
+	getrusage(RUSAGE_THREAD, &before);
+	for (unsigned int i = 0; i < SHOTS; i++) {
+		struct io_uring_sqe *sqe = prep_read(self);
+
+		if ((i + 1) % nr) {
+			sqe->flags |= IOSQE_IO_LINK;
+			continue;
+		}
+		ASSERT_EQ(0, t_submit(&self->ring, nr));
+		while (t_cqe(&self->ring, &cqe))
+			ASSERT_EQ(4096, cqe.res);
+	}
+	getrusage(RUSAGE_THREAD, &after);
+	/* The host's own noise is less than one for each chain. */
+	EXPECT_GE(SHOTS + SHOTS / nr, after.ru_nvcsw - before.ru_nvcsw);
 }
 
 /* Nobody sleeps for its requests. The first one makes its worker. */
