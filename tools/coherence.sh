@@ -28,7 +28,7 @@ die_with_parent "$@"
 
 dir=$CPROV_TOP/build/coherence
 cases=(private ping-pong-store ping-pong-locked ping-pong-add ping-pong-often
-	false-sharing padded read-mostly read-only hand-over split-line split-page
+	false-sharing padded read-mostly read-only hand-over split-line split-page paused
 	instructions reads writes ipis mmio_reads mmio_writes)
 
 build()

@@ -29,6 +29,7 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
     (.result.phases | to_entries[]) as {key: $n, value: $phase}
     | {mode, rq_affinity, consumer, workload: .result.workload, phase: $phase.name, ring,
        threads: .result.threads, nth: ((.region // 0) + $n), region: ((.region // 0) % 60 + $n), seen: $phase};
+  def name: "\(.workload) by \(.ring), \(.mode)";
   def case: [.workload, .phase, .consumer, .threads, .ring, .mode, .rq_affinity];
   # What each asked for receipts in a run that is not counted.
   ([$said[] | select(.result and .region == null) | phases] | INDEX(case | tojson)) as $asked
@@ -38,11 +39,14 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
     missing: ([$said[] | select(.missing) | {workload, ring, mode, why: .missing}] | unique),
     cases: [
       [$said[] | select(.result and .region != null) | phases
-       | .counts = counted(.nth; .region; "\(.workload) by \(.ring), \(.mode)")]
+       | .counts = counted(.nth; .region; name)
+       | if .workload == "mixed" then .urgent = counted(.nth + 1; .region + 1; name + ", while an urgent read is in flight") else . end]
       | group_by(case)[]
       | . as $repeats
       | ($asked[first | case | tojson].seen) as $receipts
-      | def per_read(f): [$repeats[] | .counts | f / .units | rounded] | spread;
+      | def per_unit(counts):
+          def of(f): [$repeats[] | counts | f / .units | rounded] | spread;
+          {transfers: of(total("read") + total("write") + total("upgrade")), instructions: of(total("instructions")), ipis: of(total("ipis"))};
         def times(f): [$repeats[] | f] | spread;
       first
       | .counts as $counts
@@ -63,10 +67,12 @@ def waits: (.tensor // .query // .sample).complete_ns // .flows[0].latency_ns;
          # behind. Of all: how often the consumer slept.
          ahead: (if .seen.sleeps then [$repeats[].seen | .flows[0] | .ahead / .ios | rounded] | spread else null end),
          sleeps: (if .seen.sleeps then [$repeats[].seen | .sleeps / ([.flows[].ios] | add) | rounded] | spread else null end),
-         per_read: (if $counts then {
-           transfers: per_read(total("read") + total("write") + total("upgrade")),
-           instructions: per_read(total("instructions")),
-           ipis: per_read(total("ipis"))
+         per_read: (if $counts then per_unit(.counts) else null end),
+         # The same while an urgent read is in flight, from its submission until it is taken, by
+         # the number of these.
+         in_flight: (if .seen.sleeps then {
+           sleeps: ([$repeats[].seen | .urgent_sleeps / .flows[0].ios | rounded] | spread),
+           per_read: (if $counts then per_unit(.urgent) else null end)
          } else null end),
          times: (if $counts then null else {
            p50: times(.seen | waits.p50), p99: times(.seen | waits.p99), "p99.9": times(.seen | waits."p99.9"),

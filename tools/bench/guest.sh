@@ -4,7 +4,7 @@
 #
 # MODE is stock, patched, which is without the module, unhinted, hinted or polled, which is rings
 # that poll, without hints, a slash, and the drives' rq_affinity. Each workload of cprovbench is run in each mode,
-# REPEATS times, as a region of the coherence instrument; swap has two. What takes longest is
+# REPEATS times, as a region of the coherence instrument; swap and mixed have two. What takes longest is
 # tried at one rq_affinity alone, but for --all-settings. With hints each is
 # run once more, shortly and outside of any region, to be told by receipts who came home.
 # The port cprov.out gets lines of JSON: one on the machine, and one for each run.
@@ -154,7 +154,7 @@ run()
 	((status <= 1)) || return "$status"
 	say_result "$region" "$result"
 	region=$((region + 1))
-	[[ $workload != swap ]] || region=$((region + 1))
+	[[ $workload != swap && $workload != mixed ]] || region=$((region + 1))
 	if [[ $mode == hinted && $repeat == 0 ]]; then
 		ask_for_receipts
 	fi

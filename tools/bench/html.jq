@@ -149,7 +149,10 @@ def mode_order: . as $mode | ["stock", "patched", "module", "bystander", "bystan
      (select($c.ahead)
       | figure("\($title): how prompt"; $of;
           (.[] | {label: called, mode, note: " · \(.sleeps.median) sleeps"} + .ahead);
-          "completions ahead of an urgent read's"))),
+          "completions ahead of an urgent read's"),
+        figure("\($title): while an urgent read is in flight"; $of;
+          (.[] | {label: called, mode, note: " · \(.in_flight.sleeps.median) sleeps"} + .in_flight.per_read.ipis);
+          "interrupts between CPUs (IPIs) per urgent read, from its submission until it is taken"))),
   (.guests[] | select(.cases[0].times)
    | .machine as $m
    | "<h2>Times</h2>", "<p>\($m | machine | esc).</p>",

@@ -14,7 +14,7 @@ def around: {median: ., min: (. - 1), max: (. + 1)};
 def alone: {median: ., min: ., max: .};
 def case($mode; $transfers):
   {workload: "chase", phase: "chase", consumer: "far", threads: 1, ring: "default", $mode, rq_affinity: 1,
-   repeats: 3, wrong: 0, remote_ratio: null, ahead: null, sleeps: null, times: null,
+   repeats: 3, wrong: 0, remote_ratio: null, ahead: null, sleeps: null, in_flight: null, times: null,
    per_read: {transfers: ($transfers | around), instructions: (10000 | around), ipis: (1 | around)}};
 [{topology: "small", machine: null, missing: [], cases: [case("stock"; 100)]},
  {topology: "small", machine: null, missing: [], cases: [case("unhinted"; 100), case("hinted"; 50)]}]
@@ -81,6 +81,30 @@ expect lose 'small chase, hinted, by ipis: 1.5, stock 1 (default, rq_affinity 1)
 expect tie '' 'ipis("hinted") = (1.04 | alone) | ipis("stock") = (1 | alone)'
 expect win '' 'ipis("hinted") = (0.5 | alone) | ipis("stock") = (1 | alone)
 	| .[0].cases += [.[0].cases[0] | .ring = "coop" | .per_read |= (.transfers = (101 | around) | .ipis = (0.1 | alone))]'
+# Of three flows on one ring there are four rows, in this order: what there is of all, held
+# against the most prompt of stock and against the least of any; and so what there is while an
+# urgent read is in flight.
+chase_cases=$cases cases=
+mixed='.[].cases[] |= (.workload = "mixed" | .phase = "mixed" | .ahead = (1 | alone) | .sleeps = (0.1 | alone)
+	| .in_flight = {sleeps: (0.5 | alone), per_read: (.per_read | .ipis = (1 | alone))})'
+calmer='| .[0].cases += [.[0].cases[0] | .ring = "coop" | .ahead = (2 | alone)
+	| .in_flight.per_read.ipis = (0.1 | alone)]'
+in_flight='| (.[1].cases[1].in_flight) |='
+expect $'tie\ntie\ntie\ntie' '' "$mixed"
+expect $'tie\ntie\nwin\nwin' '' "$mixed $in_flight (.per_read.ipis = (0.5 | alone)) | (.[0].cases[].in_flight.per_read.ipis) = (1 | alone)"
+expect $'tie\ntie\ntie\nlose' 'small mixed, in flight, least, hinted, by ipis: 1, stock 0.1 (coop, rq_affinity 1)' \
+	"$mixed $calmer"
+expect $'tie\ntie\nlose\nlose' "small mixed, in flight, hinted, by ipis: 3, stock 1 (default, rq_affinity 1)
+small mixed, in flight, least, hinted, by ipis: 3, stock 1 (default, rq_affinity 1)" \
+	"$mixed $in_flight (.per_read.ipis = (3 | alone))"
+by=sleeps
+expect $'tie\ntie\nwin\nwin' '' "$mixed $in_flight (.sleeps = (0.4 | alone))"
+expect $'tie\ntie\nlose\nlose' "small mixed, in flight, hinted, by sleeps: 0.6, stock 0.5 (default, rq_affinity 1)
+small mixed, in flight, least, hinted, by sleeps: 0.6, stock 0.5 (default, rq_affinity 1)" \
+	"$mixed $in_flight (.sleeps = (0.6 | alone))"
+# What no report of an earlier stock kernel has is not held against anything.
+expect $'tie\ntie' '' "$mixed | del(.[0].cases[].in_flight)"
+cases=$chase_cases
 by=transfers
 # Who has no module is held against stock on the same ring, not against its best.
 expect $'win\ntie' '' '.[1].cases += [case("patched"; 101)] | .[0].cases += [case("stock"; 10) | .ring = "coop"] | transfers("hinted") = (5 | around)'

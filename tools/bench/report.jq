@@ -32,6 +32,8 @@ def why:
         .peer |= split(",")[0])
   end;
 def best($by): min_by(value($by).median);
+# What there is while an urgent read is in flight, in the place of what there is of all.
+def in_flight: map(select(.in_flight) | . + .in_flight);
 def setting: "\(.ring), rq_affinity \(.rq_affinity)";
 
 # What the list of cases wants of a topology and its guests have not, in their words, if they
@@ -125,7 +127,11 @@ def no_hints($topology; $workload; $by; $ours; $peers; $usual):
          | [$stock | best("ahead") // empty] as $its
          | (if $by == "transfers" then ["ipis", "instructions"] else [] end) as $counted
          | compare($topology; $name; "ahead", "sleeps", $counted[]; $prompt; $unhinted; $its; $usual),
-           compare($topology; $name + ", least"; "sleeps", $counted[]; $prompt; $unhinted; $stock; $usual)),
+           compare($topology; $name + ", least"; "sleeps", $counted[]; $prompt; $unhinted; $stock; $usual),
+           # What an urgent read has to wait through, of the same ones.
+           ([$prompt, $unhinted, $its, $stock, [$usual]] | map(in_flight) | . as [$prompt, $unhinted, $its, $stock, [$usual]]
+            | compare($topology; $name + ", in flight"; "sleeps", $counted[]; $prompt; $unhinted; $its; $usual),
+              compare($topology; $name + ", in flight, least"; "sleeps", $counted[]; $prompt; $unhinted; $stock; $usual))),
         # Nobody waits for one read there: it is the work that counts, also of who gives no hints.
         (select($workload == "peak" and $by == "transfers")
          | compare($topology; $name; "instructions"; $hinted; $unhinted; $sleep; $usual),

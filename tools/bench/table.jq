@@ -20,11 +20,11 @@ def value($by): if . == null then "-" elif $by | startswith("p") then microsecon
 (.structs // empty
  | "bytes of struct, \(.stock) and \(.patched), \(.config): " + ([.bytes | to_entries[] | "\(.key) \(.value.stock) \(.value.patched)"] | join(", ")), ""),
 (select(.verdicts != [])
- | "ours against the best of stock, over its rings and rq_affinity; per read, or microseconds; medians; instructions: ours to its",
-   ("topology" | rpad(16)) + ("workload" | rpad(28)) + ("ours" | rpad(9)) + ("by" | rpad(13)) + ("stock" | pad(9)) + ("best" | pad(9)) + "  "
+ | "ours against the best of stock, over its rings and rq_affinity; per read, in flight per urgent read, or microseconds; medians; instructions: ours to its",
+   ("topology" | rpad(16)) + ("workload" | rpad(33)) + ("ours" | rpad(9)) + ("by" | rpad(13)) + ("stock" | pad(9)) + ("best" | pad(9)) + "  "
      + ("which is" | rpad(27)) + ("unhinted" | pad(9)) + ("ours" | pad(9)) + "  " + ("which is" | rpad(27)) + ("instr." | pad(7)) + "  verdict"),
 (.verdicts[] | . as $v
- | (.topology | rpad(16)) + (.workload | rpad(28)) + (.mode | rpad(9)) + (.by | rpad(13)) + (.stock | value($v.by) | pad(9)) + (.best | value($v.by) | pad(9)) + "  "
+ | (.topology | rpad(16)) + (.workload | rpad(33)) + (.mode | rpad(9)) + (.by | rpad(13)) + (.stock | value($v.by) | pad(9)) + (.best | value($v.by) | pad(9)) + "  "
    + (.peer | rpad(27)) + (.unhinted | value($v.by) | pad(9)) + (.ours | value($v.by) | pad(9)) + "  " + (.ring | rpad(27)) + (.instructions.ratio // "-" | pad(7)) + "  " + .verdict),
 ([.verdicts[] | select(.verdict == "lose")] | select(. != [])
  | "", "where we lose, and why (Documentation/bench.rst)",

@@ -10,6 +10,7 @@
 #include "ledger.h"
 
 struct region {
+	bool paused; /* between a pause and what goes on or ends it */
 	uint64_t runs;
 	uint64_t units;
 	uint64_t misplaced; /* markers that made no sense where they were */
@@ -374,6 +375,7 @@ static void begin(struct region *r)
 		r->begun = allocate(nr_vcpus, sizeof(*r->begun));
 		r->sums = allocate(nr_vcpus, sizeof(*r->sums));
 	}
+	r->paused = false;
 	r->runs++;
 	read_counts(r->begun);
 }
@@ -387,6 +389,13 @@ static void end(struct region *r)
 	for (cpu = 0; cpu < nr_vcpus; cpu++)
 		for (i = 0; i < COUNTS; i++)
 			r->sums[cpu][i] += now[cpu][i] - r->begun[cpu][i];
+}
+
+/* Before the vCPUs' locks are taken, by who writes it down: see ledger_enter(). */
+static void stop(struct region *r, uint64_t bit)
+{
+	end(r);
+	atomic_fetch_and_explicit(&active_regions, ~bit, memory_order_relaxed);
 }
 
 static void reset(struct region *r, unsigned int nth)
@@ -420,11 +429,13 @@ void ledger_mark(enum coherence_op op, unsigned int nth)
 		begin(r);
 		atomic_fetch_or_explicit(&active_regions, bit,
 					 memory_order_relaxed);
-	} else if (op == COHERENCE_END && open) {
-		end(r);
-		/* Before the vCPUs' locks are taken: see ledger_enter(). */
-		atomic_fetch_and_explicit(&active_regions, ~bit,
-					  memory_order_relaxed);
+	} else if (op == COHERENCE_PAUSE && open) {
+		stop(r, bit);
+		r->paused = true;
+	} else if (op == COHERENCE_END && (open || r->paused)) {
+		if (open)
+			stop(r, bit);
+		r->paused = false;
 		write_region(nth, false);
 	} else if (op == COHERENCE_UNIT && open) {
 		r->units++;
@@ -440,15 +451,16 @@ void ledger_mark(enum coherence_op op, unsigned int nth)
 void ledger_close(void)
 {
 	uint64_t counts[MAX_VCPUS][COUNTS], open;
-	unsigned int cpu;
+	unsigned int cpu, nth;
 
 	pthread_mutex_lock(&regions_lock);
 	open = atomic_exchange_explicit(&active_regions, 0,
 					memory_order_relaxed);
-	for (; open; open &= open - 1) {
-		unsigned int nth = __builtin_ctzll(open);
-
-		end(&regions[nth]);
+	for (nth = 0; nth < COHERENCE_REGIONS; nth++) {
+		if (open >> nth & 1)
+			end(&regions[nth]);
+		else if (!regions[nth].paused)
+			continue;
 		write_region(nth, true);
 	}
 	read_counts(counts);

@@ -26,6 +26,7 @@ enum coherence_op {
 	COHERENCE_END, /* to here, and write down what was counted so far */
 	COHERENCE_RESET, /* forget what was counted */
 	COHERENCE_UNIT, /* one I/O, or whatever it is that is counted */
+	COHERENCE_PAUSE, /* to here, and write nothing: another begin goes on */
 	COHERENCE_OPS,
 };
 
@@ -89,6 +90,11 @@ static inline void coherence_reset(unsigned int region)
 static inline void coherence_unit(unsigned int region)
 {
 	coherence_marker(COHERENCE_UNIT, region);
+}
+
+static inline void coherence_pause(unsigned int region)
+{
+	coherence_marker(COHERENCE_PAUSE, region);
 }
 
 #endif

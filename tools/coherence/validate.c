@@ -160,6 +160,15 @@ static const struct test tests[] = {
 
 #define NR_TESTS (sizeof(tests) / sizeof(tests[0]))
 
+/* Every other round is played during a pause: it costs as much, and is not counted. */
+static const struct test pausing = {
+	.name = "paused",
+	.nr_steps = 2,
+	.nr_due = 1,
+	.steps = { { 0, STORE, 0, 0 }, { 1, STORE, 0, 0 } },
+	.due = { { 0, 0, 2, 0 } },
+};
+
 static unsigned char arena[2 * PAGE] __attribute__((aligned(PAGE)));
 static sem_t turns[CPUS];
 static unsigned long rounds = 500;
@@ -228,6 +237,7 @@ struct player {
 	const struct test *test;
 	unsigned int region;
 	unsigned int cpu;
+	bool pauses;
 };
 
 static bool mine(const struct player *pl, unsigned int step)
@@ -235,9 +245,28 @@ static bool mine(const struct player *pl, unsigned int step)
 	return pl->test->steps[step % pl->test->nr_steps].cpu == pl->cpu;
 }
 
+/* As many rounds are counted as without. */
+static void mark_pausing(const struct player *pl, unsigned long round)
+{
+	if (round < WARM_UP)
+		return;
+	if (round == WARM_UP + 2 * rounds) {
+		coherence_end(pl->region);
+	} else if ((round - WARM_UP) % 2) {
+		coherence_unit(pl->region);
+		coherence_pause(pl->region);
+	} else {
+		coherence_begin(pl->region);
+	}
+}
+
 /* The first CPU of the round marks: nobody else has its turn then. */
 static void mark(const struct player *pl, unsigned long round)
 {
+	if (pl->pauses) {
+		mark_pausing(pl, round);
+		return;
+	}
 	if (round == WARM_UP)
 		coherence_begin(pl->region);
 	if (round > WARM_UP)
@@ -250,11 +279,12 @@ static void *play(void *arg)
 {
 	const struct player *pl = arg;
 	unsigned int nr = pl->test->nr_steps, i, n;
+	unsigned long last = WARM_UP + rounds * (pl->pauses ? 2 : 1);
 	unsigned long round;
 
 	pin(pl->cpu);
 	/* One more, in which the last mark is set. */
-	for (round = 0; round <= WARM_UP + rounds; round++) {
+	for (round = 0; round <= last; round++) {
 		for (i = 0; i < nr; i++) {
 			const struct step *step = &pl->test->steps[i];
 
@@ -295,7 +325,7 @@ static void report_due(const struct test *test, unsigned int region)
 	fputs("]}\n", output);
 }
 
-static void run_test(const struct test *test, unsigned int region)
+static void run_test(const struct test *test, unsigned int region, bool pauses)
 {
 	struct player players[CPUS];
 	pthread_t threads[CPUS];
@@ -306,7 +336,7 @@ static void run_test(const struct test *test, unsigned int region)
 		if (sem_init(&turns[cpu], 0, 0))
 			die("sem_init: %s", strerror(errno));
 	for (cpu = 0; cpu < CPUS; cpu++) {
-		players[cpu] = (struct player){ test, region, cpu };
+		players[cpu] = (struct player){ test, region, cpu, pauses };
 		start(&threads[cpu], play, &players[cpu]);
 	}
 	sem_post(&turns[test->steps[0].cpu]);
@@ -530,10 +560,11 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (i = 0; i < NR_TESTS; i++)
-		run_test(&tests[i], i);
-	run_loop(NR_TESTS);
-	run_ipis(NR_TESTS + NR_LOOPS);
-	run_mmio(NR_TESTS + NR_LOOPS + 1);
+		run_test(&tests[i], i, false);
+	run_test(&pausing, i++, true);
+	run_loop(i);
+	run_ipis(i + NR_LOOPS);
+	run_mmio(i + NR_LOOPS + 1);
 	if (fclose(output))
 		die("cannot write: %s", strerror(errno));
 	return 0;

@@ -203,6 +203,8 @@ struct request *lane_take(struct lane *lane);
 void consume(struct bench *b, struct request *rq);
 struct request *lane_wait(struct lane *lane);
 void lane_pread(struct lane *lane, struct request *rq);
+void mark_urgent(struct bench *b);
+void mark_urgent_taken(struct bench *b);
 void mark_end(struct bench *b);
 
 /* ---- aio.c: a lane of libaio ---- */
@@ -229,6 +231,7 @@ struct phase {
 	struct part parts[MAX_PARTS];
 	unsigned int nr_flows, nr_parts;
 	uint64_t ns, steps, sleeps;
+	uint64_t urgent_sleeps; /* while an urgent read was in flight */
 	unsigned int fewest; /* completions that a wait ended with */
 };
 
@@ -243,6 +246,7 @@ struct bench {
 	pthread_mutex_t marks_lock; /* for those that follow */
 	unsigned long long before; /* reads that are not counted */
 	bool begun, ended;
+	bool urgent; /* a read of mixed, which is in flight and marked */
 	uint64_t begin_ns, end_ns;
 	atomic_ullong steps;
 	atomic_bool stop;

@@ -298,6 +298,12 @@ static void take_receipt(struct flow *flow,
 	}
 }
 
+/* What there is while an urgent read is in flight: the region after that of all. */
+static unsigned int urgent_region(const struct bench *b)
+{
+	return (unsigned int)b->region + 1;
+}
+
 /*
  * What begins with the first read, as making rings and touching their memory does,
  * is not to be divided by the number of reads.
@@ -308,11 +314,32 @@ static void mark_begin(struct bench *b)
 	if (!b->ended) {
 		/* There are few regions: it may have been another run's. */
 		coherence_reset((unsigned int)b->region);
+		if (b->opt.workload == WORK_MIXED)
+			coherence_reset(urgent_region(b));
 		b->before = b->done;
 		b->begun = true;
 		coherence_begin((unsigned int)b->region);
 	}
 	pthread_mutex_unlock(&b->marks_lock);
+}
+
+/* It is about to be submitted; of mixed, which has one thread. */
+void mark_urgent(struct bench *b)
+{
+	if (!b->begun)
+		return;
+	b->urgent = true;
+	coherence_begin(urgent_region(b));
+}
+
+/* Nothing is written down for each, which would hold up this CPU and no other. */
+void mark_urgent_taken(struct bench *b)
+{
+	if (!b->urgent)
+		return;
+	coherence_unit(urgent_region(b));
+	coherence_pause(urgent_region(b));
+	b->urgent = false;
 }
 
 /*
@@ -331,6 +358,8 @@ void mark_end(struct bench *b)
 		for (last = b->done; b->before < last; b->before++)
 			coherence_unit((unsigned int)b->region);
 		coherence_end((unsigned int)b->region);
+		if (b->opt.workload == WORK_MIXED)
+			coherence_end(urgent_region(b));
 	}
 	b->ended = true;
 	pthread_mutex_unlock(&b->marks_lock);

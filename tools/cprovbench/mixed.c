@@ -22,15 +22,31 @@ static uint64_t sleeps(void)
 	return (uint64_t)usage.ru_nvcsw;
 }
 
+/* The first request is urgent: its time is from here, before it is submitted, ... */
+static void urgent_begin(struct worker *w)
+{
+	w->own.urgent_sleeps -= sleeps();
+	mark_urgent(w->b);
+}
+
+/* ... to here, where it is there and nothing was done with it. */
+static void urgent_end(struct worker *w)
+{
+	mark_urgent_taken(w->b);
+	w->own.urgent_sleeps += sleeps();
+}
+
 /* The nth of those that are there: what is ahead of it is looked at first. */
-static struct request *take(struct lane *lane, unsigned int nth,
-			    unsigned int ready)
+static struct request *take(struct worker *w, struct lane *lane,
+			    unsigned int nth, unsigned int ready)
 {
 	struct request *rq = lane_take(lane);
 
+	if (rq->flow == &w->own.flows[0])
+		urgent_end(w);
 	rq->flow->ahead += nth;
 	rq->flow->behind += ready - 1 - nth;
-	consume(lane->bench, rq);
+	consume(w->b, rq);
 	return rq;
 }
 
@@ -41,9 +57,10 @@ static void queue(struct lane *lane, struct request *rq)
 }
 
 /* All that was queued is submitted now, whenever that was. */
-static void submit(struct lane *lane, struct request *requests, unsigned int nr,
-		   unsigned int wait)
+static void submit(struct worker *w, struct lane *lane,
+		   struct request *requests, unsigned int nr, unsigned int wait)
 {
+	bool urgent = requests[0].res == QUEUED;
 	uint64_t now = now_ns();
 	unsigned int i;
 
@@ -52,6 +69,8 @@ static void submit(struct lane *lane, struct request *requests, unsigned int nr,
 			requests[i].res = 0;
 			requests[i].submitted_ns = now;
 		}
+	if (urgent)
+		urgent_begin(w);
 	lane_submit(lane, wait);
 }
 
@@ -82,12 +101,12 @@ void mixed(struct worker *w)
 	w->own.sleeps = sleeps();
 	w->own.fewest = nr;
 	while (left) {
-		submit(&lane, requests, nr, wait < left ? wait : left);
+		submit(w, &lane, requests, nr, wait < left ? wait : left);
 		ready = lane_ready(&lane);
 		if (ready < w->own.fewest && wait <= left)
 			w->own.fewest = ready;
 		for (i = 0; i < ready; i++) {
-			rq = take(&lane, i, ready);
+			rq = take(w, &lane, i, ready);
 			if (!next_step(b)) {
 				left--;
 				continue;

@@ -95,6 +95,7 @@ static void put_phase(struct json *js, const struct bench *b,
 	put_classes(js, b, p);
 	if (b->opt.workload == WORK_MIXED) {
 		json_number(js, "sleeps", p->sleeps);
+		json_number(js, "urgent_sleeps", p->urgent_sleeps);
 		json_number(js, "fewest", p->fewest);
 	}
 	for (i = 0; i < p->nr_parts; i++) {

@@ -169,7 +169,10 @@ static void put_text(FILE *out, const struct bench *b)
 
 		fprintf(out, "%s: %.3f s", p->name, (double)p->ns / 1e9);
 		if (b->opt.workload == WORK_MIXED)
-			fprintf(out, ", slept %" PRIu64 " times", p->sleeps);
+			fprintf(out,
+				", slept %" PRIu64 " times, %" PRIu64
+				" of them with an urgent read in flight",
+				p->sleeps, p->urgent_sleeps);
 		fputc('\n', out);
 		for (j = 0; j < p->nr_flows; j++) {
 			f = &p->flows[j];

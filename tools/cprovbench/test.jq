@@ -47,10 +47,13 @@ def takes_hints: IN("default", "coop", "defer", "sqpoll", "passthrough");
    (select(.emulated and .wait == 8 and ((.hints and .ring == "sqpoll") | not)) | .phases[0]
     | [.flows[:2][] | .ahead / .ios] as [$urgent, $bulk]
     | select(($urgent < $bulk * 3 / 4) != $r.hints) | "\($name): found behind \($urgent) others, bulk reads behind \($bulk)"),
-   (select(.workload != "mixed") | select(.phases[] | .sleeps or (.flows[] | .ahead or .behind)) | "\($name): has what is mixed\u0027s"),
+   (select(.workload == "mixed") | .phases[]
+    | select(.urgent_sleeps == null or .urgent_sleeps > .sleeps)
+    | "\($name): slept \(.sleeps) times, and \(.urgent_sleeps) with an urgent read in flight"),
+   (select(.workload != "mixed") | select(.phases[] | .sleeps or .urgent_sleeps or (.flows[] | .ahead or .behind)) | "\($name): has what is mixed\u0027s"),
    (select(.label == "off" and .hints) | "\($name): hints were not off")]
 # Who has much to do with what it reads may do without, but not each time.
-+ (if [.[] | select(.workload == "mixed") | .phases[].sleeps] | add > 0 then [] else ["mixed never slept"] end)
++ (if [.[] | select(.workload == "mixed") | .phases[].urgent_sleeps] | add > 0 then [] else ["mixed never slept"] end)
 + ([.[] | select(.ring != "hybrid")]
    | if length == 168 then [] else ["\(length) results, not 168"] end)
 | if . == [] then "right" else (join("\n") + "\n" | halt_error(1)) end

@@ -125,6 +125,7 @@ static void phase_add(struct phase *to, const struct phase *from)
 	unsigned int i;
 
 	to->sleeps += from->sleeps;
+	to->urgent_sleeps += from->urgent_sleeps;
 	if (from->fewest)
 		to->fewest = from->fewest; /* of mixed, which has one thread */
 	for (i = 0; i < to->nr_flows; i++)
@@ -263,6 +264,7 @@ static void run_phase(struct bench *b, struct phase *p, uint64_t limit)
 	b->done = 0;
 	b->begun = false;
 	b->ended = false;
+	b->urgent = false;
 	p->ns = now_ns();
 	for (i = 0; i < nr; i++) {
 		workers[i].b = b;
