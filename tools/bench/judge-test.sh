@@ -97,6 +97,11 @@ expect $'tie\ntie\ntie\nlose' 'small mixed, in flight, least, hinted, by ipis: 1
 expect $'tie\ntie\nlose\nlose' "small mixed, in flight, hinted, by ipis: 3, stock 1 (default, rq_affinity 1)
 small mixed, in flight, least, hinted, by ipis: 3, stock 1 (default, rq_affinity 1)" \
 	"$mixed $in_flight (.per_read.ipis = (3 | alone))"
+# Of ours that is held which is through with the least, whatever the other one has.
+expect $'tie\ntie\nlose\nlose' "small mixed, in flight, hinted, by ipis: 3, stock 1 (default, rq_affinity 1)
+small mixed, in flight, least, hinted, by ipis: 3, stock 1 (default, rq_affinity 1)" \
+	"$mixed | .[1].cases += [.[1].cases[1] | .ring = \"coop\" | .ahead = (1.1 | alone)
+	| .in_flight.per_read |= (.instructions = (9000 | alone) | .ipis = (3 | alone))]"
 by=sleeps
 expect $'tie\ntie\nwin\nwin' '' "$mixed $in_flight (.sleeps = (0.4 | alone))"
 expect $'tie\ntie\nlose\nlose' "small mixed, in flight, hinted, by sleeps: 0.6, stock 0.5 (default, rq_affinity 1)
