@@ -69,6 +69,7 @@ struct test {
 	unsigned int nr_due;
 	struct step steps[MAX_STEPS];
 	struct due due[MAX_DUE];
+	bool pauses; /* in every other round, which is not counted */
 };
 
 static const struct test tests[] = {
@@ -156,18 +157,16 @@ static const struct test tests[] = {
 	  2,
 	  { { 0, STORE, PAGE - 4, 0 }, { 1, STORE, PAGE - 4, 0 } },
 	  { { PAGE - LINE, 0, 2, 0 }, { PAGE, 0, 2, 0 } } },
+	/* Rounds that are paused cost as much, and are not counted. */
+	{ "paused",
+	  2,
+	  1,
+	  { { 0, STORE, 0, 0 }, { 1, STORE, 0, 0 } },
+	  { { 0, 0, 2, 0 } },
+	  true },
 };
 
 #define NR_TESTS (sizeof(tests) / sizeof(tests[0]))
-
-/* Every other round is played during a pause: it costs as much, and is not counted. */
-static const struct test pausing = {
-	.name = "paused",
-	.nr_steps = 2,
-	.nr_due = 1,
-	.steps = { { 0, STORE, 0, 0 }, { 1, STORE, 0, 0 } },
-	.due = { { 0, 0, 2, 0 } },
-};
 
 static unsigned char arena[2 * PAGE] __attribute__((aligned(PAGE)));
 static sem_t turns[CPUS];
@@ -237,7 +236,6 @@ struct player {
 	const struct test *test;
 	unsigned int region;
 	unsigned int cpu;
-	bool pauses;
 };
 
 static bool mine(const struct player *pl, unsigned int step)
@@ -263,7 +261,7 @@ static void mark_pausing(const struct player *pl, unsigned long round)
 /* The first CPU of the round marks: nobody else has its turn then. */
 static void mark(const struct player *pl, unsigned long round)
 {
-	if (pl->pauses) {
+	if (pl->test->pauses) {
 		mark_pausing(pl, round);
 		return;
 	}
@@ -279,7 +277,7 @@ static void *play(void *arg)
 {
 	const struct player *pl = arg;
 	unsigned int nr = pl->test->nr_steps, i, n;
-	unsigned long last = WARM_UP + rounds * (pl->pauses ? 2 : 1);
+	unsigned long last = WARM_UP + rounds * (pl->test->pauses ? 2 : 1);
 	unsigned long round;
 
 	pin(pl->cpu);
@@ -325,7 +323,7 @@ static void report_due(const struct test *test, unsigned int region)
 	fputs("]}\n", output);
 }
 
-static void run_test(const struct test *test, unsigned int region, bool pauses)
+static void run_test(const struct test *test, unsigned int region)
 {
 	struct player players[CPUS];
 	pthread_t threads[CPUS];
@@ -336,7 +334,7 @@ static void run_test(const struct test *test, unsigned int region, bool pauses)
 		if (sem_init(&turns[cpu], 0, 0))
 			die("sem_init: %s", strerror(errno));
 	for (cpu = 0; cpu < CPUS; cpu++) {
-		players[cpu] = (struct player){ test, region, cpu, pauses };
+		players[cpu] = (struct player){ test, region, cpu };
 		start(&threads[cpu], play, &players[cpu]);
 	}
 	sem_post(&turns[test->steps[0].cpu]);
@@ -560,11 +558,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	for (i = 0; i < NR_TESTS; i++)
-		run_test(&tests[i], i, false);
-	run_test(&pausing, i++, true);
-	run_loop(i);
-	run_ipis(i + NR_LOOPS);
-	run_mmio(i + NR_LOOPS + 1);
+		run_test(&tests[i], i);
+	run_loop(NR_TESTS);
+	run_ipis(NR_TESTS + NR_LOOPS);
+	run_mmio(NR_TESTS + NR_LOOPS + 1);
 	if (fclose(output))
 		die("cannot write: %s", strerror(errno));
 	return 0;
