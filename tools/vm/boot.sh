@@ -18,7 +18,8 @@
 #                         node, and a drive has a queue for each
 #   --qemu ARGUMENT       more for QEMU, one word each, repeatable
 #   --plugin FILE[,K=V]   a plugin for TCG, with which the guest runs then
-#   --one-thread          on TCG, which runs all CPUs on one thread then
+#   --one-thread          on TCG, which runs all CPUs on one thread then, and on one
+#                         of the host's CPUs
 #   --icount              on TCG with a clock that counts instructions: a
 #                         nanosecond is one, and all CPUs share one thread
 #   --name NAME           files go to build/vm/NAME/; default guest
@@ -47,7 +48,7 @@ logfile='' out='' console='' result='' timeout=120 plugin=''
 boot_timeout=${CPROV_BOOT_TIMEOUT:-180}
 qemu_program=${CPROV_QEMU:-qemu-system-x86_64}
 stream='' shell='' dry_run='' icount='' one_thread='' multipath=''
-drives=() items=() qemu_more=() guest_command=()
+drives=() items=() qemu_more=() guest_command=() affinity=()
 
 parse_options()
 {
@@ -95,7 +96,7 @@ take_name()
 		die "a guest of the name $name is running" "$dir/pid" "end it, or use another --name"
 	: "${logfile:=$dir/log}" "${console:=$dir/console}" "${result:=$dir/result}"
 	qemu_log=$dir/qemu
-	rm -f "$logfile" "$console" "$console".{stopped,raced,one-thread} "$result" "$qemu_log"
+	rm -f "$logfile" "$console" "$console".{raced,one-thread} "$result" "$qemu_log"
 }
 
 # vmlinux.boot has a PVH entry point: nothing is decompressed.
@@ -163,6 +164,24 @@ describe_machine()
 		machine+=(-accel 'tcg,thread=multi' -cpu max)
 		accelerator="TCG, multi-threaded (${why#*$'\t'})"
 	fi
+	[[ $accelerator != 'TCG, single-threaded'* && $accelerator/$cpus != TCG*/1 ]] || stay_on_one_cpu
+}
+
+# Where all CPUs of a guest are one thread, TCG of QEMU before 8.1 leaves out its memory
+# barriers, as if nothing ran beside it. But devices do, in another thread: that of an NVMe
+# drive writes how far it has read a queue and then looks for more, the driver adds to it
+# and then looks how far that is, and if each has looked before the other's write arrived, the
+# drive is not told of the command. One of the host's CPUs sees its own writes in order.
+stay_on_one_cpu()
+{
+	affinity=(taskset -c "$(cpus_allowed | shuf -n 1)")
+}
+
+# A line for each CPU of the host's that this may run on.
+cpus_allowed()
+{
+	sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status | tr ',' '\n' |
+		awk -F- '{ for (cpu = $1; cpu <= $NF; cpu++) print cpu }'
 }
 
 add_drive()
@@ -284,7 +303,7 @@ run()
 	: >"$logfile"
 	rm -f "$console"
 	setpriv --pdeathsig KILL timeout --signal=KILL "$timeout" \
-		setpriv --pdeathsig KILL "${qemu[@]}" </dev/null >"$qemu_log" 2>&1 &
+		setpriv --pdeathsig KILL "${affinity[@]}" "${qemu[@]}" </dev/null >"$qemu_log" 2>&1 &
 	pid=$!
 	end_hung_boot "$pid" &
 	[[ -z $stream ]] || tail -n +1 -s 0.1 -f --pid="$pid" "$logfile" 2>/dev/null &
@@ -359,17 +378,6 @@ emulator_raced()
 		! has_booted
 }
 
-# One of its NVMe drives may do nothing with all that is in a queue until it is reset. The
-# kernel says so after 30 s, having looked for completions itself. A driver that forgets a
-# doorbell looks the same, so it is said, the console is kept, and twice is no accident;
-# and it must be all that the kernel complains of.
-drive_stopped()
-{
-	grep -aqsE 'nvme.* timeout, aborting' "$console" || return
-	grep -av ' nvme nvme[0-9]*: ' "$console" >"$tmp/others" || return
-	"$here/splats.sh" "$tmp/others" >/dev/null
-}
-
 may_run_again()
 {
 	[[ -z ${CPROV_DEADLINE:-} ]] || (($(date +%s) < CPROV_DEADLINE))
@@ -424,14 +432,14 @@ main()
 		-kernel "$image" -initrd "$tmp/initramfs" -append "$(kernel_command_line)"
 	)
 	if [[ -n $dry_run ]]; then
-		printf '%q ' "${qemu[@]}"
+		printf '%q ' "${affinity[@]}" "${qemu[@]}"
 		echo
 		return
 	fi
 	log "guest $name: $topology (CPUs: $cpus, LLCs: $sockets, nodes: $nodes), accelerator: $accelerator, QEMU $(qemu_version "$qemu_program")"
 	if [[ -n $shell ]]; then
 		log "Ctrl-A X ends it, so does leaving the shell"
-		setpriv --pdeathsig KILL "${qemu[@]}" || die "QEMU failed"
+		setpriv --pdeathsig KILL "${affinity[@]}" "${qemu[@]}" || die "QEMU failed"
 		return
 	fi
 	run
@@ -442,14 +450,10 @@ main()
 		else
 			log "guest $name was lost to a race in the emulator: again, on one thread, where there is none"
 			qemu=("${qemu[@]/#tcg,thread=multi/tcg,thread=single}")
+			stay_on_one_cpu
 			: >"$console.one-thread"
 		fi
 		[[ ! -e $console ]] || mv "$console" "$console.raced"
-		rm -f "$result"
-		run
-	elif may_run_again && drive_stopped; then
-		log "guest $name has a drive that stopped to answer: again ($console.stopped)"
-		mv "$console" "$console.stopped"
 		rm -f "$result"
 		run
 	fi
