@@ -31,18 +31,6 @@ list=$tools/matrix/losses
 read -ra topologies <<<"${TOPOLOGIES:-one-queue-2llc few-queues}"
 transfer_reads=${MATRIX_TRANSFER_READS:-32}
 
-# A drive that takes a millisecond: the consumer is asleep when a read is done, on
-# any host. Otherwise wakeups would tell how fast the host is.
-slow_drive()
-{
-	local queues
-
-	queues=$(awk -v name="$1" '$1 == name { print $5 }' "$tools/vm/topologies")
-	printf '%s\n' --qemu -drive --qemu \
-		if=none,id=slow,driver=null-co,size=256M,latency-ns=1000000,read-zeroes=on \
-		--qemu -device --qemu "nvme,serial=slow,drive=slow,max_ioqpairs=$queues"
-}
-
 # guest NAME TOPOLOGY SUBMITTER OUT BOOT-OPTION... -- MATRIX-OPTION...
 guest()
 {
@@ -52,9 +40,11 @@ guest()
 
 	while [[ $1 != -- ]]; do options+=("$1"); shift; done
 	shift
-	mapfile -t -O "${#options[@]}" options < <(slow_drive "$topology")
 	: >"$out"
-	"$tools/vm/boot.sh" --name "matrix-$name" --kernel "$patched" --topology "$topology" \
+	# A drive that takes a millisecond: the consumer is asleep when a read is done, on
+	# any host. Otherwise wakeups would tell how fast the host is.
+	"$tools/vm/boot.sh" --name "matrix-$name" --kernel "$patched" --topology "$topology" --keep-threads \
+		--drive serial=slow,size=256M,latency=1000 \
 		--add "$guest_dir/selftests/matrix:/usr/bin/matrix" \
 		--add "$guest_dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko" \
 		--out "$out" "${options[@]}" -- \
@@ -137,7 +127,7 @@ judge_can_fail()
 	[[ ${MATRIX_SUBMITTER:-direct} == direct ]] || return 0
 	while IFS=$'\t' read -r text change; do
 		[[ $text != '#'* ]] || continue
-		((transfer_reads)) || [[ $text != transfers* ]] || continue
+		((transfer_reads)) || [[ $change != *transfers* ]] || continue
 		jq "$change" "$counted" | judge | jq '{topologies: [.]}' |
 			jq -r -f "$tools/matrix/verdict.jq" | grep -E "$text" >/dev/null ||
 			die "the judge does not refuse this: $change" tools/matrix/wrong

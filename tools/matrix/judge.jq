@@ -12,6 +12,10 @@
 # the medians by more than 2 and 15 %, which is what the guest's ticks come to; of
 # reads of the page cache by more than the lines of a page, which are copied from wherever the
 # instrument last saw them.
+#
+# The least of one count and the least of another may be at different settings of rq_affinity,
+# so one may be lost for another. Where all are counted, no setting is to have less of one and
+# more of none: then somebody would be better off there whatever he values.
 
 include "reasons";
 
@@ -28,6 +32,18 @@ def slack: if .submitter | IN("cached", "worker-cached", "readahead") then 64 el
 
 def least($key): [.stock[]] | min_by(.[$key].median) | .[$key];
 
+# Whether $one costs more than $other of anything. What moves completions about is a means.
+def costs_more($one; $other; $reads; $slack):
+	any("events", "switches"; more($one[.]; $other[.]; $reads))
+	or more_transfers($one.transfers; $other.transfers; $slack);
+
+# The settings of rq_affinity at which it costs less without a hint, and nothing more.
+def outdone_at($reads):
+	.hinted as $hinted | slack as $slack
+	| [.stock | to_entries[] | select(.value as $stock
+		| costs_more($hinted; $stock; $reads; $slack) and (costs_more($stock; $hinted; $reads; $slack) | not))
+		| .key];
+
 def loss($metric; $hinted; $stock): { metric: $metric, hinted: $hinted, stock: $stock };
 
 def losses_of:
@@ -42,7 +58,10 @@ def losses_of:
 		 | loss($key; .hinted[$key].median; $stock.median)),
 		(select(.hinted.transfers) | least("transfers") as $stock
 		 | select(more_transfers(.hinted.transfers; $stock; slack))
-		 | loss("transfers"; .hinted.transfers.median; $stock.median))
+		 | loss("transfers"; .hinted.transfers.median; $stock.median)),
+		(select(.hinted.transfers) | outdone_at($reads)
+		 | select(. != [])
+		 | loss("outdone"; null; join(" and ")))
 	];
 
 # Whether it is what it is without a hint at the same rq_affinity. Workers may be on any CPU,
@@ -50,6 +69,7 @@ def losses_of:
 def same($cell): .metric as $key | $cell.hinted as $hinted
 	| $cell.stock["\($cell.rq_affinity)"] as $stock
 	| if $key | places then $hinted[$key] <= $stock[$key] + ($hinted | .requests - .early) / 4
+	  elif $key == "outdone" then .stock | split(" and ") | index("\($cell.rq_affinity)") | not
 	  elif $key == "transfers" then more_transfers($hinted.transfers; $stock.transfers; $cell | slack) | not
 	  else more($hinted[$key]; $stock[$key]; $hinted.reads / $hinted.repeats) | not end;
 

@@ -9,7 +9,9 @@
 #                         /dev/disk/by-serial/NAME), file=IMAGE (raw), size=64M
 #                         (creates the file; without file=, a scratch drive),
 #                         queues=N, snapshot (writes are thrown away), paths=N
-#                         (so many controllers share the one namespace)
+#                         (so many controllers share the one namespace), latency=N
+#                         (without file=: microseconds that it takes for each request;
+#                         it reads as zeroes)
 #   --add SRC:DST         a file or directory for the guest, repeatable
 #   --bin PROGRAM         a program with its libraries, repeatable
 #   --append TEXT         more of the kernel command line
@@ -20,6 +22,8 @@
 #   --plugin FILE[,K=V]   a plugin for TCG, with which the guest runs then
 #   --one-thread          on TCG, which runs all CPUs on one thread then, and on one
 #                         of the host's CPUs
+#   --keep-threads        if it is lost to a race in the emulator, it runs again as it
+#                         was, and not on one thread, where its CPUs take turns
 #   --icount              on TCG with a clock that counts instructions: a
 #                         nanosecond is one, and all CPUs share one thread
 #   --name NAME           files go to build/vm/NAME/; default guest
@@ -47,7 +51,7 @@ kernel='' topology=${TOPOLOGY:-one-queue} append='' memory='' cpus_instead='' na
 logfile='' out='' console='' result='' timeout=120 plugin=''
 boot_timeout=${CPROV_BOOT_TIMEOUT:-180}
 qemu_program=${CPROV_QEMU:-qemu-system-x86_64}
-stream='' shell='' dry_run='' icount='' one_thread='' multipath=''
+stream='' shell='' dry_run='' icount='' one_thread='' keep_threads='' multipath=''
 drives=() items=() qemu_more=() guest_command=() affinity=()
 
 parse_options()
@@ -59,6 +63,7 @@ parse_options()
 		--dry-run) dry_run=1; shift; continue ;;
 		--icount) icount=1; shift; continue ;;
 		--one-thread) one_thread=1; shift; continue ;;
+		--keep-threads) keep_threads=1; shift; continue ;;
 		--) shift; guest_command=("$@"); break ;;
 		esac
 		(($# >= 2)) || die "option $1 lacks its value, or is unknown" "boot.sh"
@@ -78,7 +83,7 @@ parse_options()
 		--console) console=$2 ;;
 		--result) result=$2 ;;
 		--timeout) timeout=$2 ;;
-		*) die "unknown option $1" "boot.sh" "sed -n 2,35p tools/vm/boot.sh" ;;
+		*) die "unknown option $1" "boot.sh" "sed -n 2,40p tools/vm/boot.sh" ;;
 		esac
 		shift 2
 	done
@@ -187,6 +192,7 @@ cpus_allowed()
 add_drive()
 {
 	local n=$1 key value serial='' file='' size='' drive_queues=$queues snapshot=off paths=1 path
+	local latency='' backend
 
 	while IFS='=' read -r key value; do
 		case $key in
@@ -196,6 +202,7 @@ add_drive()
 		queues) drive_queues=$value ;;
 		snapshot) snapshot=on ;;
 		paths) paths=$value ;;
+		latency) latency=$value ;;
 		*) die "unknown key '$key' of a drive" "$2" ;;
 		esac
 	done < <(tr ',' '\n' <<<"$2")
@@ -204,12 +211,15 @@ add_drive()
 		[[ -n $size ]] || die "a drive needs a file or a size" "$2"
 		file=$tmp/$serial
 	fi
-	[[ -z $size ]] || truncate -s "$size" "$file"
-	[[ -r $file ]] || die "no image for drive $serial" "$file"
-	# Images are made for tests: no flush need reach the host's disk.
-	machine+=(
-		-drive "if=none,id=drive$n,format=raw,file=$file,snapshot=$snapshot,cache=unsafe"
-	)
+	if [[ -n $latency ]]; then
+		backend=driver=null-co,size=$size,latency-ns=${latency}000,read-zeroes=on
+	else
+		[[ -z $size ]] || truncate -s "$size" "$file"
+		[[ -r $file ]] || die "no image for drive $serial" "$file"
+		# Images are made for tests: no flush need reach the host's disk.
+		backend=format=raw,file=$file,snapshot=$snapshot,cache=unsafe
+	fi
+	machine+=(-drive "if=none,id=drive$n,$backend")
 	if ((paths == 1)); then
 		machine+=(-device "nvme,id=nvme$n,drive=drive$n,serial=$serial,max_ioqpairs=$drive_queues")
 		return
@@ -445,7 +455,7 @@ main()
 	run
 	if may_run_again && emulator_raced; then
 		# On one thread a locked instruction is two accesses to a plugin.
-		if [[ -n $plugin ]]; then
+		if [[ -n $plugin$keep_threads ]]; then
 			log "guest $name was lost to a race in the emulator: again"
 		else
 			log "guest $name was lost to a race in the emulator: again, on one thread, where there is none"
