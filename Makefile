@@ -17,7 +17,8 @@ help: ## list the targets
 	@echo
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 	@echo
-	@echo 'Settings: DEBUG=kasan|kcsan   TOPOLOGY=$(shell awk '/^[a-z]/ { printf s $$1; s = "|" }' $(vm)/topologies)'
+	@echo 'Settings: DEBUG=kasan|kcsan    TESTS="carry steer" (test)'
+	@echo '          TOPOLOGIES="..." (test, matrix, bench), TOPOLOGY=... (shell), of$(shell awk '/^[a-z]/ { printf " " $$1 }' $(vm)/topologies)'
 	@echo '          KSRC=kernel tree    LINE=6.12    KDIR=kernel build tree    VARIANT=stock|patched'
 
 run: deps ## read a file with and without hints, and show where completions ran

@@ -233,6 +233,22 @@ T_TEST_F(sqthread, handed_over_if_there_are_devices_below)
 	close(fd);
 }
 
+/* So may a file system, of an extent behind the first. */
+T_TEST_F(sqthread, handed_over_if_there_is_a_file_system)
+{
+	struct t_dev dev;
+	char dir[64];
+	int fd;
+
+	T_OK(t_null_blk(&dev, "memory_backed=1"));
+	T_OR_SKIP(t_ext4(&dev, dir));
+	fd = open(t_text("%s/file", dir), O_RDWR | O_CREAT | O_DIRECT, 0600);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, posix_fallocate(fd, 0, 4096));
+	read_unasked(_metadata, self, fd, 4096);
+	close(fd);
+}
+
 /* What is not there is a worker's to tell. */
 T_TEST_F(sqthread, handed_over_without_a_file)
 {

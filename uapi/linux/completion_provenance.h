@@ -58,17 +58,18 @@
  * BATCHES
  *
  * A ring with IORING_SETUP_DEFER_TASKRUN and without IORING_SETUP_IOPOLL may opt
- * in with IO_LOCALITY_F_BOUNDED_BATCH. Its class then also says what a completion
- * does to a task that waits in io_uring_enter(2) for several: a
+ * in with IO_LOCALITY_F_BOUNDED_BATCH. A hint's class then also says what the
+ * completion does to a task that waits in io_uring_enter(2) for several: a
  * STEP_CRITICAL one ends the wait, whatever min_complete was, and no wait begins
  * while its CQE is in the ring. Of the reads, writes and commands that the task
  * finds completed together, its CQE comes first. A PREFETCH one counts, but does
  * not wake the task while a request of another class, with a hint, is in flight.
  * One of any other class may be batched as ever, but with IO_LOCALITY_BOUNDED_BATCH
- * in its hint no longer than its budget, counted from the start of the wait: past
- * the least budget of those in flight, or whose CQE is in the ring, what is there
- * ends the wait, or else the first that wakes the task. What else ends a wait, or
- * does not, stands in Documentation/block/completion-provenance.rst.
+ * in its hint no longer than its budget, counted from the start of the wait: when
+ * the least such budget is over, of requests in flight or with a CQE in the ring,
+ * the wait ends with what is there, or, if nothing is, with the next completion
+ * that wakes the task. What else ends a wait, or does not, stands in
+ * Documentation/block/completion-provenance.rst.
  *
  * LIMITS
  *
@@ -252,7 +253,8 @@ struct io_locality_slot {
 /* Override flags, in the SQE byte at IO_LOCALITY_SQE_FLAGS_OFFSET. */
 /*
  * This request has no hint, whatever the default is; the slot must be 0. For one that
- * may never end, as a read of an eventfd, if a PREFETCH is not to wait for it.
+ * may never end, as a read of an eventfd, or never begin, as what is linked to that, if
+ * a PREFETCH is not to wait for it.
  */
 #define IO_LOCALITY_SQE_NONE		(1U << 0)
 /* Home is the CPU submitted from, whatever the hint names. */
