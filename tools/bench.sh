@@ -69,7 +69,8 @@ guest()
 	: >"$dir/$name.said"
 	"$tools/vm/boot.sh" --name "bench-$name" --kernel "$kdir" --topology "$topology" \
 		--plugin "$dir/coherence.so,out=$dir/$name.counted,top=20" \
-		--append nvme.io_queue_depth=64 --drive "$drive" --drive serial=loader,size=64M --bin jq \
+		--append nvme.io_queue_depth=64 --drive "$drive" --drive serial=loader,size=64M \
+		--drive serial=slow,size=64M,latency=50000 --bin jq \
 		--add "$dir/cprovbench:/usr/bin/cprovbench" \
 		--add "$tools/common/count.sh:/lib/cprov/count.sh" \
 		--add "$tools/bench/guest.sh:/lib/cprov/guest.sh" "${add[@]}" \

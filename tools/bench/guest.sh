@@ -14,6 +14,12 @@ drive=/dev/disk/by-serial/bench
 # A loader wants files, so it has a drive, and an interrupt, of its own; if it is to run.
 loader_drive=/dev/disk/by-serial/loader
 samples='' loader_cpus=''
+# One that takes 50 ms for each read, and reads as zeroes. That is some thirty times what a
+# completion takes of a CPU that is emulated and counted, as 100 µs are of a real one.
+slow_drive=/dev/disk/by-serial/slow
+slow_cpus=''
+# What the phase is called that is measured, if it is not what cprovbench calls it.
+phase=''
 said=/tmp/cprovbench.said
 module=/lib/cprov/completion_provenance.ko
 # The mode that what takes no hints is run in, and the rq_affinity that all is run with.
@@ -70,7 +76,11 @@ queues()
 
 set_rq_affinity()
 {
-	echo "$1" | tee "/sys/block/$disk/queue/rq_affinity" >"/sys/block/$loader_disk/queue/rq_affinity"
+	local of
+
+	for of in "$disk" "$loader_disk" "$slow_disk"; do
+		echo "$1" >"/sys/block/$of/queue/rq_affinity"
+	done
 }
 
 # steps_of WORKLOAD READS: the option of cprovbench for about as many reads. A step of swap
@@ -118,8 +128,11 @@ may_lack()
 # say_result REGION RESULT: of the run that run() is about.
 say_result()
 {
+	local result=$2
+
+	[[ -z $phase ]] || result=$(jq -c --arg phase "$phase" '.phases[0].name = $phase' <<<"$result")
 	printf '{"mode":"%s","rq_affinity":%s,"consumer":"%s","ring":"%s","region":%s,"result":%s}\n' \
-		"$mode" "$rq_affinity" "$consumer" "$ring" "$1" "$2" >&"$out"
+		"$mode" "$rq_affinity" "$consumer" "$ring" "$1" "$result" >&"$out"
 }
 
 # lacks MODE WORKLOAD RING WHY: what is not run, for the report's list of what is missing.
@@ -227,11 +240,21 @@ run_mixed()
 	run "$1" "$2" mixed 'defer wait 8' --wait 8
 }
 
+# The same where the consumer has nothing left to do when an urgent read is done: what it is
+# woken for meanwhile is what it waits through.
+run_mixed_slow()
+{
+	local drive=$slow_drive cpus=$slow_cpus verify=(--no-verify) phase='slow drive'
+
+	run_mixed "$@"
+}
+
 # run_others MODE RQ_AFFINITY: what takes longest.
 run_others()
 {
 	local workers
 
+	run_mixed_slow "$1" "$2"
 	run "$1" "$2" swap default --tensor 1M --block 64K
 	[[ -z $all_settings ]] || run "$1" "$2" swap defer --tensor 1M --block 64K
 	for workers in '--workers 0' '--workers 2' '--workers 2 --home backend'; do
@@ -343,9 +366,11 @@ main()
 	exec {out}>/dev/virtio-ports/cprov.out
 	disk=$(basename "$(readlink -f "$drive")")
 	loader_disk=$(basename "$(readlink -f "$loader_drive")")
+	slow_disk=$(basename "$(readlink -f "$slow_drive")")
 	verify=()
 	place_consumers
 	loader_cpus=$(worst_consumers "$loader_disk")
+	slow_cpus=$(worst_consumers "$slow_disk")
 	[[ -n $cpus ]] || { echo 'this machine has one cache'; exit 1; }
 	cprovbench --prepare --ios 200 --hints off --cpus "$cpus" chase "$drive" >/dev/null
 	# No ring that is polled loads them.
