@@ -8,12 +8,13 @@
  *	struct io_uring ring;
  *	struct cprov_ring cr;
  *	struct io_locality_hint hint =
- *		cprov_hint(IO_LOCALITY_CLASS_STEP_CRITICAL, 500);
+ *		cprov_hint(IO_LOCALITY_CLASS_LATENCY, 0);
  *
  *	hint.flow_id = cprov_flow_id("kv-cache", 8, &block, sizeof(block));
  *	io_uring_queue_init(64, &ring, 0);
  *	if (cprov_ring_enable(&cr, &ring, &hint, NULL, 0) < 0)
- *		...			// the kernel has it and refused
+ *		...			// the kernel has it and refused, as
+ *					// STEP_CRITICAL without CAP_SYS_NICE
  *
  *	sqe = io_uring_get_sqe(&ring);
  *	io_uring_prep_read(sqe, fd, buf, len, off);	// gets the default hint
