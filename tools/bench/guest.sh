@@ -245,6 +245,7 @@ run_mixed()
 run_mixed_slow()
 {
 	local drive=$slow_drive cpus=$slow_cpus verify=(--no-verify) phase='slow drive'
+	local reads=$((reads < 300 ? reads : 300))
 
 	run_mixed "$@"
 }
