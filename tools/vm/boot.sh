@@ -179,14 +179,8 @@ describe_machine()
 # drive is not told of the command. One of the host's CPUs sees its own writes in order.
 stay_on_one_cpu()
 {
-	affinity=(taskset -c "$(cpus_allowed | shuf -n 1)")
-}
-
-# A line for each CPU of the host's that this may run on.
-cpus_allowed()
-{
-	sed -n 's/^Cpus_allowed_list:\t//p' /proc/self/status | tr ',' '\n' |
-		awk -F- '{ for (cpu = $1; cpu <= $NF; cpu++) print cpu }'
+	affinity=(taskset -c "$(cpus_allowed self | tr ',' '\n' |
+		awk -F- '{ for (cpu = $1; cpu <= $NF; cpu++) print cpu }' | shuf -n 1)")
 }
 
 add_drive()

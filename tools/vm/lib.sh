@@ -149,3 +149,9 @@ slowdown()
 {
 	if debug_kernel "$1"; then echo 4; else echo 1; fi
 }
+
+# cpus_allowed PID: the CPUs that a process may run on, as a list.
+cpus_allowed()
+{
+	sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$1/status"
+}

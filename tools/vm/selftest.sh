@@ -173,11 +173,6 @@ matches()
 	fi
 }
 
-cpus_allowed()
-{
-	sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$1/status"
-}
-
 # end_guest PID: with the process that booted it.
 end_guest()
 {
