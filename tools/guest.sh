@@ -9,11 +9,15 @@ guest_dir=$CPROV_TOP/build/guest/$(basename "$0" .sh)
 # source of the module, $guest_tools one of cprovctl.
 guest_build()
 {
-	local kdir=$1
+	local kdir=$1 program
 
 	mkdir -p "$guest_dir"
 	module_build "$kdir" "$guest_dir" "${guest_module:-}" >"$guest_dir/module.log" 2>&1 ||
 		die "the module does not build" "$guest_dir/module.log" "tail $guest_dir/module.log"
+	# One whose source is gone would go on being run.
+	for program in "$guest_dir"/selftests/*; do
+		[[ ! -f $program || ! -x $program || -e $CPROV_TOP/selftests/${program##*/}.c ]] || rm "$program"
+	done
 	make -s -j"$(nproc)" -C "$CPROV_TOP/selftests" KDIR="$kdir" KSRC="$kdir" OUTPUT="$guest_dir/selftests" \
 		>"$guest_dir/selftests.log" 2>&1 ||
 		die "the selftests do not build" "$guest_dir/selftests.log" "tail $guest_dir/selftests.log"
