@@ -201,6 +201,7 @@ add_drive()
 		esac
 	done < <(tr ',' '\n' <<<"$2")
 	[[ -n $serial ]] || die "a drive needs a serial number" "$2"
+	[[ -z $file || -z $latency ]] || die "a drive with a latency keeps nothing, so it has no file" "$2"
 	if [[ -z $file ]]; then
 		[[ -n $size ]] || die "a drive needs a file or a size" "$2"
 		file=$tmp/$serial

@@ -229,6 +229,7 @@ ends 4 '^kernel splat' 'a drive that does not answer is a splat' \
 ends 0 '' 'a guest has as many CPUs as are asked for' --cpus 3 \
 	-- sh -c '[ $(nproc) = 3 ] && [ $(cat /sys/devices/system/cpu/cpu0/cache/index3/shared_cpu_list) = 0-2 ]'
 ends 2 'unknown topology' 'a mistake of the host is neither' --topology nonsense -- true
+ends 2 'so it has no file' 'a drive with a latency has no file' --drive serial=slow,size=8M,latency=1000,file=/dev/zero -- true
 # shellcheck disable=SC2016 # expanded in the guest
 ends 0 '' 'drives are found by serial number' \
 	--drive serial=small,size=16M --drive serial=large,size=32M,queues=2 --drive serial=slow,size=8M,latency=1000 \
