@@ -61,7 +61,7 @@ def losses_of:
 		 | loss("transfers"; .hinted.transfers.median; $stock.median)),
 		(select(.hinted.transfers) | outdone_at($reads)
 		 | select(. != [])
-		 | loss("outdone"; null; join(" and ")))
+		 | loss("outdone"; null; .))
 	];
 
 # Whether it is what it is without a hint at the same rq_affinity. Workers may be on any CPU,
@@ -69,15 +69,18 @@ def losses_of:
 def same($cell): .metric as $key | $cell.hinted as $hinted
 	| $cell.stock["\($cell.rq_affinity)"] as $stock
 	| if $key | places then $hinted[$key] <= $stock[$key] + ($hinted | .requests - .early) / 4
-	  elif $key == "outdone" then .stock | split(" and ") | index("\($cell.rq_affinity)") | not
+	  elif $key == "outdone" then .stock | index("\($cell.rq_affinity)") | not
 	  elif $key == "transfers" then more_transfers($hinted.transfers; $stock.transfers; $cell | slack) | not
 	  else more($hinted[$key]; $stock[$key]; $hinted.reads / $hinted.repeats) | not end;
 
-# What is lost for a known reason, but more than is known, has none.
+# What is lost for a known reason, but more than is known, has none. To be outdone is no more or less.
+def within($most; $cell):
+	if $most == "same" then same($cell)
+	elif .metric == "outdone" then false
+	elif .metric | places then .hinted <= ($most | tonumber) * ($cell.hinted | .requests - .early)
+	else .hinted <= ($most | tonumber) * .stock end;
+
 def bounded($cell): . as $loss
-	| (if .metric | places then $cell.hinted | .requests - .early else .stock end) as $whole
-	| [$losses[0][] | .most as $most
-	   | select(if $most == "same" then $loss | same($cell) else $loss.hinted <= ($most | tonumber) * $whole end)
-	   | del(.most)];
+	| [$losses[0][] | .most as $most | select($loss | within($most; $cell)) | del(.most)];
 
 .cells |= map(. as $cell | .losses = (losses_of | map(.reason = reason_for(bounded($cell); $cell + .))))

@@ -6,7 +6,7 @@
     .cells[]
     | "\($name), \(.submitter), \(.ring) ring, \(.queues) queues, \(.class) at rq_affinity \(.rq_affinity)" as $where
     | (.losses[] | select(.reason == null)
-       | "\($where): " + if .metric == "outdone" then "no hint at rq_affinity \(.stock) costs less, and nothing more"
+       | "\($where): " + if .metric == "outdone" then "no hint at rq_affinity \(.stock | join(" and ")) costs less, and nothing more"
 			      else "\(.metric) is \(.hinted), without a hint \(.stock)" end),
       ((.stock[], .hinted) | .errors[] | "\($where): \(.)")
   end
