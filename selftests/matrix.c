@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * matrix [-t] [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]: what each way to
+ * matrix [-t] [-n READS] [-r REPEATS] [-s WAY] [-k RING] [-o FILE]: what each way to
  * submit costs, with hints and without, in lines of JSON.
  *
  * For each way, kind of ring and number of queues the same requests are made
@@ -21,6 +21,7 @@
 #include <linux/fs.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -44,6 +45,7 @@
 #define BIG (IORING_SETUP_SQE128 | IORING_SETUP_CQE32)
 /* At most so much is read ahead. */
 #define AHEAD_KIB "16"
+#define FILE_BYTES (4 << 20)
 
 static const struct ring_kind {
 	const char *name;
@@ -68,7 +70,7 @@ static const char *const queue_names[] = {
 };
 
 /* What is submitted to: the device, or what is stacked on it. */
-enum layer { BARE, LOOP, CRYPT, RAID1, NR_LAYERS };
+enum layer { BARE, LOOP, CRYPT, RAID1, FILES, NR_LAYERS };
 
 static const struct submitter {
 	const char *name;
@@ -123,6 +125,11 @@ static const struct submitter {
 	{ .name = "loop", .op = IORING_OP_READ, .layer = LOOP },
 	{ .name = "crypt", .op = IORING_OP_READ, .layer = CRYPT },
 	{ .name = "raid1", .op = IORING_OP_READ, .layer = RAID1 },
+	{ .name = "file", .op = IORING_OP_READ, .layer = FILES },
+	{ .name = "worker-file",
+	  .op = IORING_OP_READ,
+	  .sqe_flags = IOSQE_ASYNC,
+	  .layer = FILES },
 };
 
 /*
@@ -159,7 +166,7 @@ struct run {
 
 static struct {
 	unsigned int reads, repeats;
-	const char *only;
+	const char *only, *only_ring;
 	FILE *out;
 	bool transfers, between_markers, nvme;
 	int cpus[T_MAX_CPUS], nr, sq_cpu;
@@ -198,6 +205,12 @@ static void must_do(int ret, const char *what)
 
 /* ---- counting ---- */
 
+/* Whether it has workers of its own. A file system has none for who reads. */
+static bool has_workers(enum layer layer)
+{
+	return layer != BARE && layer != FILES;
+}
+
 /*
  * Workers of io_uring and the SQ thread are threads of this process. Where those of a
  * layer work for it as well, all context switches of the machine count.
@@ -209,7 +222,7 @@ static long long switches(enum layer layer)
 	char line[256];
 	FILE *file;
 
-	if (layer == BARE) {
+	if (!has_workers(layer)) {
 		getrusage(RUSAGE_SELF, &usage);
 		return usage.ru_nvcsw + usage.ru_nivcsw;
 	}
@@ -253,10 +266,19 @@ static void tracing(bool on)
 	t_write(t_text("%s/tracing_on", m.trace.dir), on ? "1" : "0");
 }
 
-/* The device whose requests count: loop has its own, those of dm and md are below. */
+/*
+ * The device whose requests count: loop has its own, those of dm and md are below, and
+ * null_blk with a file system is another.
+ */
 static const struct t_dev *counted(const struct submitter *sub)
 {
-	return sub->layer == LOOP ? &m.stack[LOOP] : &m.dev;
+	switch (sub->layer) {
+	case LOOP:
+	case FILES:
+		return &m.stack[sub->layer];
+	default:
+		return &m.dev;
+	}
 }
 
 static void tally(const struct submitter *sub, struct run *run)
@@ -399,7 +421,8 @@ static void look_up(const struct submitter *sub, struct run *run,
 	tally(sub, run);
 	if (sub->waited)
 		match_issuer(run);
-	else if (sub->ahead || sub->op == IORING_OP_URING_CMD)
+	else if (sub->ahead || sub->op == IORING_OP_URING_CMD ||
+		 sub->layer == FILES)
 		match_order(sub, run, first);
 	else
 		match_numbers(run, first, sub->moves, counted(sub));
@@ -433,7 +456,9 @@ static struct io_uring_sqe *prepare(const struct submitter *sub,
 	} else {
 		t_prep_rw(sqe, sub->op,
 			  sub->cached ? m.cached : m.direct[sub->layer], at,
-			  T_WAY_BYTES, t_way_off(nr));
+			  T_WAY_BYTES,
+			  sub->layer == FILES ? t_way_off(nr) % FILE_BYTES :
+						t_way_off(nr));
 	}
 	sqe->flags = sub->sqe_flags;
 	if (sqe->flags & IOSQE_FIXED_FILE)
@@ -526,9 +551,11 @@ static void set_affinity(const char *value)
 	if (m.affinity && !strcmp(m.affinity, value))
 		return;
 	set_affinity_of(&m.dev, value);
-	/* dm-crypt has no requests of its own. */
+	/* dm-crypt and md have no requests of their own. */
 	if (m.stack[LOOP].name[0])
 		set_affinity_of(&m.stack[LOOP], value);
+	if (m.stack[FILES].name[0])
+		set_affinity_of(&m.stack[FILES], value);
 	m.affinity = value;
 }
 
@@ -647,6 +674,8 @@ static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
 
 	if (m.only && strcmp(m.only, sub->name))
 		return false;
+	if (m.only_ring && strcmp(m.only_ring, ring->name))
+		return false;
 	if (passthru != big || (passthru && (queues != T_DRIVE || !m.nvme)))
 		return false;
 	/* Only null_blk has queues that can be polled here. */
@@ -673,9 +702,14 @@ static bool is_cell(const struct submitter *sub, const struct ring_kind *ring,
 	return true;
 }
 
+static int nr_queues(enum t_queues queues)
+{
+	return queues == T_ONE_QUEUE ? 1 : queues == T_TWO_QUEUES ? 2 : m.nr;
+}
+
 static const char *open_dev(const struct ring_kind *ring, enum t_queues queues)
 {
-	int nr = queues == T_ONE_QUEUE ? 1 : queues == T_TWO_QUEUES ? 2 : m.nr;
+	int nr = nr_queues(queues);
 
 	if (ring->flags & IORING_SETUP_IOPOLL)
 		return t_null_blk(&m.dev,
@@ -715,6 +749,72 @@ static void open_raid1(void)
 	m.direct[RAID1] = open_direct(&m.stack[RAID1], O_RDONLY);
 }
 
+static void write_file(const char *path)
+{
+	static char zeroes[1 << 16];
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	bool good = fd >= 0;
+
+	for (int at = 0; good && at < FILE_BYTES; at += sizeof(zeroes))
+		good = write(fd, zeroes, sizeof(zeroes)) == sizeof(zeroes);
+	if (!good || fsync(fd) || close(fd))
+		die(t_text("cannot fill %s", path));
+}
+
+/* What is read is of the file alone, as a file system that is mounted knows all of it. */
+static int open_in(const char *dir)
+{
+	const char *path = t_text("%s/file", dir);
+	int fd;
+
+	write_file(path);
+	/* Or it would be written to when the file was read. */
+	if (mount(NULL, dir, NULL, MS_REMOUNT | MS_RDONLY, NULL))
+		die("cannot mount a file system read-only");
+	fd = open(path, O_RDONLY | O_DIRECT | O_CLOEXEC);
+	if (fd < 0)
+		die(t_text("cannot open %s", path));
+	return fd;
+}
+
+/*
+ * A file system has to be on a null_blk that keeps what is written. That is slower, so
+ * other cells have another. A drive that takes its time may keep nothing, so it has the
+ * file once that is written. Each is made once, for all rings.
+ */
+static void open_file(enum t_queues queues)
+{
+	static struct {
+		struct t_dev dev;
+		int fd;
+	} made[T_DRIVE + 1];
+	struct t_dev *dev = &made[queues].dev, linear;
+	char dir[64];
+
+	if (!made[queues].dev.name[0]) {
+		must(t_null_blk(dev,
+				t_text("submit_queues=%d memory_backed=1",
+				       queues == T_DRIVE ? 1 :
+							   nr_queues(queues))));
+		if (queues == T_DRIVE) {
+			must(t_dm(&linear, dev->bytes / 512, "linear",
+				  t_text("%s 0", dev->path)));
+			must(t_ext4(&linear, dir));
+			made[queues].fd = open_in(dir);
+			must(t_dm_remap(&linear, "linear",
+					t_text("%s 0", m.dev.path)));
+			*dev = m.dev;
+		} else {
+			must(t_ext4(dev, dir));
+			made[queues].fd = open_in(dir);
+		}
+	}
+	m.stack[FILES] = *dev;
+	m.direct[FILES] = dup(made[queues].fd);
+	if (m.direct[FILES] < 0)
+		die("no other descriptor of a file");
+}
+
 static void open_stack(const struct ring_kind *ring, enum t_queues queues)
 {
 	memset(m.stack, 0, sizeof(m.stack));
@@ -728,6 +828,8 @@ static void open_stack(const struct ring_kind *ring, enum t_queues queues)
 	}
 	if (has_layer(ring, queues, RAID1))
 		open_raid1();
+	if (has_layer(ring, queues, FILES))
+		open_file(queues);
 }
 
 static void open_cached(void)
@@ -785,8 +887,9 @@ static void open_all(const struct ring_kind *ring, enum t_queues queues)
 		"registering");
 	if (!m.transfers) {
 		must(t_trace_filter(&m.trace, "block:block_rq_complete",
-				    "dev == %llu || dev == %llu", m.dev.dev,
-				    m.stack[LOOP].dev));
+				    "dev == %llu || dev == %llu || dev == %llu",
+				    m.dev.dev, m.stack[LOOP].dev,
+				    m.stack[FILES].dev));
 		must(t_trace_filter(&m.trace, "block:block_bio_queue",
 				    "dev == %llu", m.dev.dev));
 	}
@@ -822,10 +925,11 @@ static void make_workers(const struct submitter *sub)
 static void count_wakeups(const struct submitter *sub)
 {
 	if (!m.transfers)
-		must(t_trace_filter(
-			&m.trace, "sched:sched_wakeup",
-			"comm ~ \"matrix*\" || comm ~ \"iou-*\"%s",
-			sub->layer == BARE ? "" : " || comm ~ \"kworker*\""));
+		must(t_trace_filter(&m.trace, "sched:sched_wakeup",
+				    "comm ~ \"matrix*\" || comm ~ \"iou-*\"%s",
+				    has_workers(sub->layer) ?
+					    " || comm ~ \"kworker*\"" :
+					    ""));
 }
 
 static void cells_of(const struct ring_kind *ring, enum t_queues queues)
@@ -877,12 +981,20 @@ static bool is_submitter(const char *name)
 	return false;
 }
 
+static bool is_ring(const char *name)
+{
+	for (size_t i = 0; i < T_ARRAY_SIZE(rings); i++)
+		if (!strcmp(rings[i].name, name))
+			return true;
+	return false;
+}
+
 static void options(int argc, char **argv)
 {
 	int opt;
 
 	m.out = stdout;
-	while ((opt = getopt(argc, argv, "tn:r:s:o:")) != -1) {
+	while ((opt = getopt(argc, argv, "tn:r:s:k:o:")) != -1) {
 		switch (opt) {
 		case 't':
 			m.transfers = true;
@@ -896,16 +1008,22 @@ static void options(int argc, char **argv)
 		case 's':
 			m.only = optarg;
 			break;
+		case 'k':
+			m.only_ring = optarg;
+			break;
 		case 'o':
 			m.out = fopen(optarg, "we");
 			break;
 		default:
-			die("matrix [-t] [-n READS] [-r REPEATS] [-s SUBMITTER] [-o FILE]");
+			die("matrix [-t] [-n READS] [-r REPEATS] [-s WAY] [-k RING] [-o FILE]");
 		}
 	}
 	if (m.only && !is_submitter(m.only))
 		die(t_text("there is no way to submit that is called %s",
 			   m.only));
+	if (m.only_ring && !is_ring(m.only_ring))
+		die(t_text("there is no kind of ring that is called %s",
+			   m.only_ring));
 	if (!m.out || !m.reads || m.reads > 512 || !m.repeats)
 		die("a file that can be written, 1 to 512 reads, and a repeat are needed");
 }

@@ -5,8 +5,9 @@
 #
 # TOPOLOGIES names the guests' machines, MATRIX_READS is how many reads there are
 # from each CPU in a run (8), MATRIX_REPEATS how many runs (5), MATRIX_SUBMITTER
-# the only way to submit, if it is to be one. Transfers of cache lines are counted in
-# a guest of their own, of MATRIX_TRANSFER_READS from each CPU (32; 0: they are not);
+# the only way to submit, if it is to be one, and MATRIX_RING the only kind of ring.
+# Transfers of cache lines are counted in a guest of their own, of
+# MATRIX_TRANSFER_READS from each CPU (32; 0: they are not);
 # MATRIX_TOP of the instructions and lines that pay most are kept of each run (8).
 # PATCHED_KDIR names a kernel build tree to use as it is, instead of building one, and
 # MATRIX_MODULE another source of the module.
@@ -50,7 +51,7 @@ guest()
 		--out "$out" "${options[@]}" -- \
 		env CPROV_KO=/lib/cprov/completion_provenance.ko \
 		CPROV_SCRATCH_DEV=/dev/disk/by-serial/slow \
-		matrix "$@" ${submitter:+-s "$submitter"} -o /dev/virtio-ports/cprov.out
+		matrix "$@" ${submitter:+-s "$submitter"} ${MATRIX_RING:+-k "$MATRIX_RING"} -o /dev/virtio-ports/cprov.out
 }
 
 # What is counted of a way, or of all, comes on top of what was.
@@ -124,7 +125,7 @@ judge_can_fail()
 {
 	local text change counted=$dir/${topologies[0]}.json
 
-	[[ ${MATRIX_SUBMITTER:-direct} == direct ]] || return 0
+	[[ ${MATRIX_SUBMITTER:-direct} == direct && -z ${MATRIX_RING:-} ]] || return 0
 	while IFS=$'\t' read -r text change; do
 		[[ $text != '#'* ]] || continue
 		((transfer_reads)) || [[ $change != *transfers* ]] || continue

@@ -331,6 +331,9 @@ const char *t_slow_dev(struct t_dev *dev, unsigned long long nsec);
 /* The table has one target; @params as dmsetup would take them. */
 const char *t_dm(struct t_dev *dev, unsigned long long sectors,
 		 const char *target, const char *params);
+/* Of the same size, with another target. What uses the device does not notice. */
+const char *t_dm_remap(const struct t_dev *dev, const char *target,
+		       const char *params);
 const char *t_dm_message(const struct t_dev *dev, const char *message);
 /* aes-xts-plain64 with a key of its own; @options: "" or as in the table. */
 const char *t_dm_crypt(struct t_dev *dev, const struct t_dev *below,

@@ -260,19 +260,10 @@ static void dm_undo(const char *name)
 	until_done(dm_remove, name);
 }
 
-const char *t_dm(struct t_dev *dev, unsigned long long sectors,
-		 const char *target, const char *params)
+static const char *dm_map(const char *name, unsigned long long sectors,
+			  const char *target, const char *params)
 {
 	struct dm_request req;
-	__u64 devno;
-	char name[32];
-
-	snprintf(name, sizeof(name), "%s", unique("cprov"));
-	memset(&req, 0, sizeof(req));
-	if (dm_ioctl(DM_DEV_CREATE, name, &req))
-		return t_text("device-mapper: %s", strerror(errno));
-	devno = req.head.dev;
-	t_undo(dm_undo, name);
 
 	memset(&req, 0, sizeof(req));
 	req.head.target_count = 1;
@@ -288,16 +279,51 @@ const char *t_dm(struct t_dev *dev, unsigned long long sectors,
 	memset(&req, 0, sizeof(req));
 	if (dm_ioctl(DM_DEV_SUSPEND, name, &req))
 		return t_text("device-mapper: resume: %s", strerror(errno));
-	return t_dev_find(dev, t_text("/dev/dm-%u", minor(devno)));
+	return NULL;
+}
+
+const char *t_dm(struct t_dev *dev, unsigned long long sectors,
+		 const char *target, const char *params)
+{
+	struct dm_request req;
+	const char *why;
+	__u64 devno;
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s", unique("cprov"));
+	memset(&req, 0, sizeof(req));
+	if (dm_ioctl(DM_DEV_CREATE, name, &req))
+		return t_text("device-mapper: %s", strerror(errno));
+	devno = req.head.dev;
+	t_undo(dm_undo, name);
+	why = dm_map(name, sectors, target, params);
+	return why ? why : t_dev_find(dev, t_text("/dev/dm-%u", minor(devno)));
+}
+
+static const char *dm_name(char name[64], const struct t_dev *dev)
+{
+	if (t_read(name, 64, "/sys/block/%s/dm/name", dev->name))
+		return t_text("%s is not device-mapper's", dev->name);
+	return NULL;
+}
+
+const char *t_dm_remap(const struct t_dev *dev, const char *target,
+		       const char *params)
+{
+	char name[64];
+	const char *why = dm_name(name, dev);
+
+	return why ? why : dm_map(name, dev->bytes / 512, target, params);
 }
 
 const char *t_dm_message(const struct t_dev *dev, const char *message)
 {
 	struct dm_request req;
 	char name[64];
+	const char *why = dm_name(name, dev);
 
-	if (t_read(name, sizeof(name), "/sys/block/%s/dm/name", dev->name))
-		return t_text("%s is not device-mapper's", dev->name);
+	if (why)
+		return why;
 	memset(&req, 0, sizeof(req));
 	snprintf(req.message, sizeof(req.message), "%s", message);
 	if (dm_ioctl(DM_TARGET_MSG, name, &req))
