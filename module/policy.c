@@ -131,7 +131,8 @@ EXPORT_SYMBOL_IF_KUNIT(cprov_choose_here);
  *
  * Where the consumer sleeps its CPU is interrupted anyway, to wake it, so within the
  * home's cache, too, the request may as well be completed there. For a class that the
- * administrator has taken from the exact ones the cache is home enough, unless he has
+ * administrator has taken from the exact ones the cache is home enough, and so it is for
+ * a request that names no home, as nobody sleeps where it was submitted; unless he has
  * asked for the very CPU of all of them.
  *
  * Context: That of @take.
@@ -148,7 +149,8 @@ cprov_choose_cpu(const struct completion_provenance *prov,
 	enum cprov_reason reason = cprov_reason_for(prov, env, sit, home);
 
 	if (reason == CPROV_STEERED && sit->home_shares_llc &&
-	    !(sit->config.exact_classes & BIT(prov->class)) &&
+	    (prov->home_cpu < 0 ||
+	     !(sit->config.exact_classes & BIT(prov->class))) &&
 	    !(env->flags & CPROV_ENV_FORCE_AFFINITY))
 		reason = CPROV_SHARED_CACHE;
 	if (reason == CPROV_STEERED && !take(home, sit))
@@ -183,13 +185,14 @@ EXPORT_SYMBOL_IF_KUNIT(cprov_choose_queue);
 
 /*
  * Whether a worker is worth a CPU. To be there already is not enough for that: the
- * worker costs whoever runs there some of his time.
+ * worker costs whoever runs there some of his time. Nor is where a request was
+ * submitted that names no home.
  */
 static bool cprov_worth_binding(const struct completion_provenance *prov,
 				const struct cprov_env *env,
 				const struct cprov_situation *sit)
 {
-	return env->flags & CPROV_ENV_MAY_BIND &&
+	return prov->home_cpu >= 0 && env->flags & CPROV_ENV_MAY_BIND &&
 	       !(env->flags & CPROV_ENV_NO_AFFINITY) &&
 	       prov->class < IO_LOCALITY_NR_CLASSES &&
 	       sit->config.bind_classes & BIT(prov->class) &&

@@ -402,6 +402,11 @@ static void cprov_test_no_home(struct kunit *test)
 	c.prov.home_cpu = -1;
 	CPROV_EXPECT(test, cprov_case_cpu(&c), ELSEWHERE, CPROV_STEERED);
 	CPROV_EXPECT(test, cprov_case_queue(&c), HERE, CPROV_AT_HOME);
+	/* Nobody sleeps there: near it will do, unless that is asked of all. */
+	c.sit.home_shares_llc = true;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), HERE, CPROV_SHARED_CACHE);
+	c.env.flags = CPROV_ENV_FORCE_AFFINITY;
+	CPROV_EXPECT(test, cprov_case_cpu(&c), ELSEWHERE, CPROV_STEERED);
 	c.prov.submit_cpu = HERE;
 	CPROV_EXPECT(test, cprov_case_cpu(&c), HERE, CPROV_AT_HOME);
 
@@ -506,6 +511,11 @@ static void cprov_test_worker_not_worth_it(struct kunit *test)
 	/* The driver has no workers that are bound. */
 	c = cprov_bound_case();
 	c.env.flags &= ~CPROV_ENV_MAY_BIND;
+	cprov_expect_worker(test, __LINE__, &c, cprov_bound_home, false);
+
+	/* Home is only where it was submitted. */
+	c = cprov_bound_case();
+	c.prov.home_cpu = -1;
 	cprov_expect_worker(test, __LINE__, &c, cprov_bound_home, false);
 }
 

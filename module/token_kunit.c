@@ -222,6 +222,23 @@ static void cprov_test_token_settle(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, cprov_token_settle(follow), follow);
 }
 
+/* What a worker holds for an SQ thread: nobody's home, wherever it is submitted. */
+static void cprov_test_token_without_home(struct kunit *test)
+{
+	const struct io_locality_hint hint = {
+		.io_class = IO_LOCALITY_CLASS_LATENCY,
+	};
+	const u64 token = cprov_token_pack(&hint) | CPROV_TOKEN_RELAY;
+	struct completion_provenance prov;
+
+	KUNIT_EXPECT_EQ(test, cprov_token_settle(token), token);
+	KUNIT_EXPECT_FALSE(test, cprov_token_is_at(token, 0, 0));
+	cprov_token_unpack(token, &prov);
+	KUNIT_EXPECT_EQ(test, prov.home_cpu, -1);
+	KUNIT_EXPECT_EQ(test, prov.home_node, -1);
+	KUNIT_EXPECT_EQ(test, prov.class, hint.io_class);
+}
+
 /* ---- the stamp, which a request adds ---- */
 
 static void cprov_test_stamp(struct kunit *test)
@@ -327,6 +344,7 @@ static struct kunit_case cprov_token_cases[] = {
 	KUNIT_CASE(cprov_test_token_node),
 	KUNIT_CASE(cprov_test_token_follow),
 	KUNIT_CASE(cprov_test_token_settle),
+	KUNIT_CASE(cprov_test_token_without_home),
 	KUNIT_CASE(cprov_test_stamp),
 	KUNIT_CASE(cprov_test_stamp_done),
 	KUNIT_CASE(cprov_test_layout),

@@ -2,10 +2,11 @@
 /*
  * What an SQ thread is asked to hand to a worker (IOSQE_ASYNC), and issues by itself,
  * as it is home and the worker would be elsewhere; and what it hands over all the
- * same. The decision is one of kind queue, without a device.
+ * same, which has no home. The decision is one of kind queue, without a device.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,7 @@ FIXTURE(sqthread)
 	struct t_trace trace;
 	struct t_dev dev;
 	int home, other; /* CPUs: of the SQ thread, and of its consumer */
+	unsigned int hint_flags;
 	int fd;
 };
 
@@ -83,6 +85,32 @@ static size_t nr_at_home(const FIXTURE_DATA(sqthread) * self)
 	return nr;
 }
 
+/* All that was decided on has no home, or is at home with who issued it. */
+static void expect_with_worker(struct __test_metadata *_metadata,
+			       FIXTURE_DATA(sqthread) * self)
+{
+	for (size_t i = 0; i < self->trace.nr; i++) {
+		const struct t_event *event = &self->trace.events[i];
+
+		if (!strcmp(event->name, "cprov_complete") &&
+		    t_field(event, "home_cpu", -2) != -1)
+			EXPECT_EQ(t_field(event, "submit_cpu", -1),
+				  t_field(event, "home_cpu", -2));
+	}
+	EXPECT_EQ(0,
+		  t_count(&self->trace, "cprov_complete", "reason", T_STEERED));
+}
+
+/* So has all, and something was. */
+static void expect_homeless(struct __test_metadata *_metadata,
+			    FIXTURE_DATA(sqthread) * self)
+{
+	size_t nr = t_count(&self->trace, "cprov_complete", NULL, 0);
+
+	EXPECT_LT(0, nr);
+	EXPECT_EQ(nr, t_count(&self->trace, "cprov_complete", "home_cpu", -1));
+}
+
 /* What a worker was made to issue without asking the policy. */
 static void expect_unasked(struct __test_metadata *_metadata,
 			   FIXTURE_DATA(sqthread) * self)
@@ -90,6 +118,7 @@ static void expect_unasked(struct __test_metadata *_metadata,
 	T_OK(t_trace_load(&self->trace));
 	EXPECT_EQ(1, nr_handed_over(self));
 	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+	expect_with_worker(_metadata, self);
 }
 
 /* Reads and writes, of both classes that wait, and whoever consumes them. */
@@ -124,6 +153,7 @@ static struct io_uring_sqe *prep_async(FIXTURE_DATA(sqthread) * self, int fd,
 	struct io_uring_sqe *sqe = t_sqe(&self->ring);
 
 	hint = t_hint_of(IO_LOCALITY_CLASS_STEP_CRITICAL, -1, 1);
+	hint.flags |= self->hint_flags;
 	t_prep_rw(sqe, IORING_OP_READ, fd, buf, bytes, offset);
 	sqe->flags = IOSQE_ASYNC;
 	t_sqe_hint(sqe, &hint);
@@ -142,6 +172,10 @@ static void read_and_count(struct __test_metadata *_metadata,
 	EXPECT_EQ(tried, nr_at_home(self));
 	EXPECT_EQ(handed_over, nr_handed_over(self));
 	EXPECT_EQ(bytes / 512, t_sectors_of(&self->trace, &self->dev, 1));
+	if (handed_over) {
+		expect_homeless(_metadata, self);
+		return;
+	}
 	for (size_t i = 0; i < self->trace.nr; i++)
 		if (!strcmp(self->trace.events[i].name, "block_rq_complete"))
 			EXPECT_EQ(self->home, self->trace.events[i].cpu);
@@ -156,6 +190,89 @@ T_TEST_F(sqthread, handed_over_if_it_would_block)
 			       true);
 	read_and_count(_metadata, self, 4096, true, false);
 	read_and_count(_metadata, self, 4096, true, false);
+}
+
+/*
+ * Were it to come home to the thread, its worker would have to fetch all of it back for
+ * the next. It has none either if the hint names a CPU, or home is to follow.
+ */
+T_TEST_F(sqthread, no_home_if_handed_over)
+{
+	struct t_shot shots[SHOTS];
+	unsigned int nr_elsewhere = 0;
+	struct t_dev dm;
+	int fd;
+
+	T_OR_SKIP(
+		t_dm(&dm, 32 << 11, "linear", t_text("%s 0", self->dev.path)));
+	fd = t_dev_open(&dm, O_RDWR);
+	ASSERT_LE(0, fd);
+	for (int i = 0; i < SHOTS; i++) {
+		shots[i] = async_shot(self,
+				      i % 2 ? IO_LOCALITY_CLASS_LATENCY :
+					      IO_LOCALITY_CLASS_STEP_CRITICAL);
+		shots[i].write = i % 4 > 1;
+		if (i % 3 == 1)
+			shots[i].hint.home_cpu = self->other;
+		else if (i % 3 == 2)
+			shots[i].hint.flags |= IO_LOCALITY_FOLLOW_TASK;
+	}
+	T_OK(t_shoot(&self->ring, fd, &self->trace, shots, SHOTS));
+	close(fd);
+	EXPECT_EQ(SHOTS, nr_handed_over(self));
+	EXPECT_EQ(0, t_count(&self->trace, "cprov_queue", "dev", 0));
+	EXPECT_EQ(SHOTS,
+		  t_count(&self->trace, "cprov_complete", "home_cpu", -1));
+	for (int i = 0; i < SHOTS; i++) {
+		EXPECT_EQ(4096, shots[i].res);
+		EXPECT_EQ(T_AT_HOME, shots[i].reason);
+		EXPECT_EQ(shots[i].irq_cpu, shots[i].done_cpu);
+		nr_elsewhere += shots[i].done_cpu != self->home;
+	}
+	/* Else nothing was tried. */
+	EXPECT_LT(SHOTS / 2, nr_elsewhere);
+}
+
+/* What has none stays in the cache of the worker, of whatever class it is. */
+T_TEST_F(sqthread, near_is_near_enough_without_home)
+{
+	int cpus[T_MAX_CPUS], nr = t_cpus(cpus), fd;
+	struct t_dev drive, dm;
+	bool near = false;
+
+	T_OR_SKIP(t_way_dev(&drive, T_DRIVE));
+	T_OR_SKIP(t_dm(&dm, 32 << 11, "linear", t_text("%s 0", drive.path)));
+	fd = t_dev_open(&dm, O_RDONLY);
+	ASSERT_LE(0, fd);
+	for (int i = 0; i < nr; i++) {
+		struct t_shot shot =
+			async_shot(self, IO_LOCALITY_CLASS_STEP_CRITICAL);
+		cpu_set_t worker;
+
+		/* What workers there are stay where they are. */
+		t_ring_exit(&self->ring);
+		ASSERT_EQ(0, t_ring_init_sqpoll(&self->ring, 8, self->home, 0));
+		ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
+		CPU_ZERO(&worker);
+		CPU_SET(cpus[i], &worker);
+		ASSERT_EQ(0, t_register(&self->ring, IORING_REGISTER_IOWQ_AFF,
+					&worker, sizeof(worker)));
+		T_OK(t_shoot(&self->ring, fd, &self->trace, &shot, 1));
+		EXPECT_EQ(4096, shot.res);
+		ASSERT_EQ(cpus[i], t_issued_on(&self->trace, &shot));
+		T_EXPECT_EQ(shot.irq_cpu == cpus[i] ? T_AT_HOME :
+			    t_share_cache(shot.irq_cpu, cpus[i]) ?
+						      T_SHARED_CACHE :
+						      T_STEERED,
+			    shot.reason, "worker on %d, interrupt on %d",
+			    cpus[i], shot.irq_cpu);
+		EXPECT_EQ(shot.reason == T_STEERED ? cpus[i] : shot.irq_cpu,
+			  shot.done_cpu);
+		near |= shot.reason == T_SHARED_CACHE;
+	}
+	close(fd);
+	if (!near)
+		T_SKIP("no CPU is interrupted for another one of its cache");
 }
 
 /* One shot that a worker is to issue, and that the policy is asked of so often. */
@@ -187,6 +304,7 @@ T_TEST_F(sqthread, handed_over_if_it_is_not_to_wait)
 	prep_async(self, self->fd, BYTES, 0)->rw_flags = RWF_NOWAIT;
 	ASSERT_EQ(BYTES, t_submit_res(&self->ring));
 	expect_unasked(_metadata, self);
+	expect_homeless(_metadata, self);
 }
 
 /* Nobody waits for it alone, or so the administrator says. */
@@ -230,12 +348,14 @@ T_TEST_F(sqthread, handed_over_if_there_are_devices_below)
 	fd = t_dev_open(&dm, O_RDONLY);
 	ASSERT_LE(0, fd);
 	read_unasked(_metadata, self, fd, 4096);
+	expect_homeless(_metadata, self);
 	close(fd);
 }
 
 /* So may a file system, of an extent behind the first. */
 T_TEST_F(sqthread, handed_over_if_there_is_a_file_system)
 {
+	static alignas(4096) char page[4096];
 	struct t_dev dev;
 	char dir[64];
 	int fd;
@@ -244,8 +364,9 @@ T_TEST_F(sqthread, handed_over_if_there_is_a_file_system)
 	T_OR_SKIP(t_ext4(&dev, dir));
 	fd = open(t_text("%s/file", dir), O_RDWR | O_CREAT | O_DIRECT, 0600);
 	ASSERT_LE(0, fd);
-	ASSERT_EQ(0, posix_fallocate(fd, 0, 4096));
+	ASSERT_EQ(4096, pwrite(fd, page, sizeof(page), 0));
 	read_unasked(_metadata, self, fd, 4096);
+	expect_homeless(_metadata, self);
 	close(fd);
 }
 
@@ -402,9 +523,32 @@ static void read_together(struct __test_metadata *_metadata,
 /* They are for several CPUs at once. */
 T_TEST_F(sqthread, handed_over_if_there_are_others)
 {
-	read_together(_metadata, self, 0);
-	EXPECT_EQ(TOGETHER, nr_handed_over(self));
-	EXPECT_EQ(0, nr_at_home(self));
+	for (int follow = 0; follow < 2; follow++) {
+		self->hint_flags = follow ? IO_LOCALITY_FOLLOW_TASK : 0;
+		read_together(_metadata, self, 0);
+		EXPECT_EQ(TOGETHER, nr_handed_over(self));
+		EXPECT_EQ(0, nr_at_home(self));
+		EXPECT_EQ(TOGETHER,
+			  t_count(&self->trace, "cprov_complete", NULL, 0));
+		expect_with_worker(_metadata, self);
+	}
+}
+
+/* A worker goes on with what is linked to that which it was handed. */
+T_TEST_F(sqthread, no_home_if_linked_to_what_is_handed_over)
+{
+	struct io_uring_sqe *sqe = t_sqe(&self->ring);
+
+	t_trace_start(&self->trace);
+	sqe->opcode = IORING_OP_FSYNC;
+	sqe->fd = self->fd;
+	sqe->flags = IOSQE_ASYNC | IOSQE_IO_LINK;
+	prep_async(self, self->fd, 4096, 0)->flags = 0;
+	ASSERT_EQ(0, t_submit(&self->ring, 0));
+	ASSERT_EQ(0, t_wait_res(&self->ring));
+	ASSERT_EQ(4096, t_wait_res(&self->ring));
+	expect_unasked(_metadata, self);
+	expect_homeless(_metadata, self);
 }
 
 /* But not those that come one after another. */

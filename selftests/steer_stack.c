@@ -3,7 +3,8 @@
  * Through layers: whatever is stacked on a device, what is submitted on one CPU
  * with its home on another completes at home below, and the caller gets what it
  * waits for. Where a layer ends the I/O itself in the interrupt, or in a work
- * that stays on the interrupt's CPU, the layer is at home as well.
+ * that stays on the interrupt's CPU, the layer is at home as well. What may block, and
+ * so is handed to io_uring's worker by an SQ thread, stays there.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -283,6 +284,25 @@ static void shoot(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 	T_OK(t_shoot(&self->ring, self->fd, &self->trace, shots, *nr));
 }
 
+/* Its decision, if io_uring's worker issued it for an SQ thread: it has no home. */
+static const struct t_event *homeless(const FIXTURE_DATA(stack) * self,
+				      const struct t_shot *shot)
+{
+	const struct t_event *event = t_find(&self->trace, "cprov_complete",
+					     "flow_id", shot->hint.flow_id);
+
+	if (self->sq_cpu < 0 || !event || t_field(event, "home_cpu", -2) != -1)
+		return NULL;
+	return event;
+}
+
+static int home_of(const FIXTURE_DATA(stack) * self, const struct t_shot *shot)
+{
+	const struct t_event *event = homeless(self, shot);
+
+	return event ? t_field(event, "submit_cpu", -1) : shot->hint.home_cpu;
+}
+
 /* Of all devices that the request has come to. */
 static const struct t_event *last_done(struct __test_metadata *_metadata,
 				       FIXTURE_DATA(stack) * self,
@@ -302,7 +322,7 @@ static const struct t_event *last_done(struct __test_metadata *_metadata,
 				    shot->hint.flow_id);
 		if (!event)
 			continue;
-		T_EXPECT_EQ(shot->hint.home_cpu, event->cpu,
+		T_EXPECT_EQ(home_of(self, shot), event->cpu,
 			    "submitted on %d, home %d", shot->submit_cpu,
 			    shot->hint.home_cpu);
 		if (!last || event->seq > last->seq)
@@ -333,12 +353,12 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 	const struct t_event *last, *next, *event;
 	struct where sent = {}, sent_home = {}, ended = {}, worked = {};
 	struct t_shot shots[T_MAX_CPUS];
-	size_t nr, queued, bound = 0;
+	size_t nr, queued, bound = 0, nr_homeless = 0;
 
 	shoot(_metadata, self, write, shots, &nr);
 	queued = t_count(&self->trace, "io_uring_queue_async_work", NULL, 0);
 	for (size_t i = 0; i < nr; i++) {
-		const int home = shots[i].hint.home_cpu;
+		const int home = home_of(self, &shots[i]);
 
 		EXPECT_EQ(4096, shots[i].res);
 		if (write && variant->writes_lose) {
@@ -348,6 +368,7 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 			note(&ended, event->cpu, home);
 			continue;
 		}
+		nr_homeless += !!homeless(self, &shots[i]);
 		last = last_done(_metadata, self, &shots[i]);
 		ASSERT_NE(NULL, last);
 		event = t_find(&self->trace, "cprov_complete", "flow_id",
@@ -382,6 +403,10 @@ static void check(struct __test_metadata *_metadata, FIXTURE_DATA(stack) * self,
 		EXPECT_EQ(nr, ended.there);
 	if (variant->blocks)
 		EXPECT_LE(nr, queued);
+	/* A write may have to wait, or not. */
+	if (!write || variant->blocks)
+		EXPECT_EQ(self->sq_cpu >= 0 && variant->blocks ? nr : 0,
+			  nr_homeless);
 	if (!variant->blocks && !variant->defers && !write)
 		EXPECT_EQ(nr, self->sq_cpu < 0 ? sent.there : sent_home.there);
 	/* Home may have been busy for a moment. */

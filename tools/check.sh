@@ -221,15 +221,15 @@ code()
 		sort -s -t $'\t' -k 1,1 | cut -f 2-
 }
 
-# With the option off, the code of the touched files is what it was. Left out are dm-crypt,
-# io-wq, rsrc and uring_cmd, where patches give a function another parameter, or a name to
-# lines that two have in common, and sched/core, which has one function more.
+# With the option off, the code of the touched files is what it was. Left out are io-wq,
+# rsrc and uring_cmd, where patches give a function another parameter, or a name to lines
+# that two have in common, and sched/core, which has one function more.
 text_off()
 {
 	local stock=$CPROV_TOP/build/check/stock object differ=0
 	local -a objects=(
 		block/{bio,blk-core,blk-mq,blk-merge,blk-flush,blk-mq-debugfs}.o
-		drivers/block/loop.o drivers/nvme/host/pci.o drivers/md/dm.o
+		drivers/block/loop.o drivers/nvme/host/pci.o drivers/md/{dm,dm-crypt}.o
 		io_uring/{io_uring,register,rw,fdinfo,opdef,sqpoll,sync,tctx}.o
 		kernel/{fork,cgroup/cpuset}.o fs/exec.o
 	)

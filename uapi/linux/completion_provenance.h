@@ -104,6 +104,10 @@
  * IOSQE_ASYNC, or a drain, hands to a worker, which would be elsewhere: if it is a
  * read or write with direct I/O, without RWF_NOWAIT, and none of several.
  *
+ * What a worker issues for an SQ thread, and does not wait for, has no home, as no
+ * worker runs where that thread does: it ends near the worker, unless it is one of
+ * several.
+ *
  * Several are the requests of a call that submits three or more, less those that are
  * linked or drained, as these mostly come one after another. If workers issue them,
  * they are at home there, as the task is told of several at a time; except that they
@@ -333,7 +337,7 @@ struct io_locality_receipt {
  * @IO_LOCALITY_REASON_AT_HOME: It was on the home CPU, perhaps since it had been
  *	given the home's hardware queue.
  * @IO_LOCALITY_REASON_SHARED_CACHE: It shared the home's last-level cache, which is
- *	enough for its class.
+ *	enough for its class, or as it had no home but where it was submitted.
  * @IO_LOCALITY_REASON_SAME_NODE: Any CPU of the node would do, and this was one.
  * @IO_LOCALITY_REASON_CLASS: Its class is not steered.
  * @IO_LOCALITY_REASON_EXPIRED: Its window was over.
