@@ -101,16 +101,6 @@ static void expect_with_worker(struct __test_metadata *_metadata,
 		  t_count(&self->trace, "cprov_complete", "reason", T_STEERED));
 }
 
-/* So has all, and something was. */
-static void expect_homeless(struct __test_metadata *_metadata,
-			    FIXTURE_DATA(sqthread) * self)
-{
-	size_t nr = t_count(&self->trace, "cprov_complete", NULL, 0);
-
-	EXPECT_LT(0, nr);
-	EXPECT_EQ(nr, t_count(&self->trace, "cprov_complete", "home_cpu", -1));
-}
-
 /* What a worker was made to issue without asking the policy. */
 static void expect_unasked(struct __test_metadata *_metadata,
 			   FIXTURE_DATA(sqthread) * self)
@@ -173,7 +163,7 @@ static void read_and_count(struct __test_metadata *_metadata,
 	EXPECT_EQ(handed_over, nr_handed_over(self));
 	EXPECT_EQ(bytes / 512, t_sectors_of(&self->trace, &self->dev, 1));
 	if (handed_over) {
-		expect_homeless(_metadata, self);
+		EXPECT_TRUE(t_homeless(&self->trace));
 		return;
 	}
 	for (size_t i = 0; i < self->trace.nr; i++)
@@ -305,7 +295,7 @@ T_TEST_F(sqthread, handed_over_if_it_is_not_to_wait)
 	prep_async(self, self->fd, BYTES, 0)->rw_flags = RWF_NOWAIT;
 	ASSERT_EQ(BYTES, t_submit_res(&self->ring));
 	expect_unasked(_metadata, self);
-	expect_homeless(_metadata, self);
+	EXPECT_TRUE(t_homeless(&self->trace));
 }
 
 /* Nobody waits for it alone, or so the administrator says. */
@@ -349,7 +339,7 @@ T_TEST_F(sqthread, handed_over_if_there_are_devices_below)
 	fd = t_dev_open(&dm, O_RDONLY);
 	ASSERT_LE(0, fd);
 	read_unasked(_metadata, self, fd, 4096);
-	expect_homeless(_metadata, self);
+	EXPECT_TRUE(t_homeless(&self->trace));
 	close(fd);
 }
 
@@ -367,7 +357,7 @@ T_TEST_F(sqthread, handed_over_if_there_is_a_file_system)
 	ASSERT_LE(0, fd);
 	ASSERT_EQ(4096, pwrite(fd, page, sizeof(page), 0));
 	read_unasked(_metadata, self, fd, 4096);
-	expect_homeless(_metadata, self);
+	EXPECT_TRUE(t_homeless(&self->trace));
 	close(fd);
 }
 
@@ -549,7 +539,7 @@ T_TEST_F(sqthread, no_home_if_linked_to_what_is_handed_over)
 	ASSERT_EQ(0, t_wait_res(&self->ring));
 	ASSERT_EQ(4096, t_wait_res(&self->ring));
 	expect_unasked(_metadata, self);
-	expect_homeless(_metadata, self);
+	EXPECT_TRUE(t_homeless(&self->trace));
 }
 
 /* But not those that come one after another. */

@@ -307,6 +307,8 @@ const struct t_event *t_find(const struct t_trace *trace, const char *name,
 			     const char *field, long long value);
 size_t t_count(const struct t_trace *trace, const char *name, const char *field,
 	       long long value);
+/* Whether anything completed with a hint, and none of it had a home. */
+bool t_homeless(const struct t_trace *trace);
 /* A function of the kernel, as fields have it; 0: there is none. */
 long long t_function(const char *name);
 

@@ -260,6 +260,13 @@ size_t t_count(const struct t_trace *trace, const char *name, const char *field,
 	return count;
 }
 
+bool t_homeless(const struct t_trace *trace)
+{
+	size_t nr = t_count(trace, "cprov_complete", NULL, 0);
+
+	return nr && nr == t_count(trace, "cprov_complete", "home_cpu", -1);
+}
+
 const struct t_event *t_trace_await(struct t_trace *trace, const char *name,
 				    const char *field, long long value)
 {
