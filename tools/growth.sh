@@ -70,7 +70,7 @@ guest()
 	idle=$(count_idle "$patched")
 	: >"$dir/$n.said"
 	"$tools/vm/boot.sh" --name "growth-$n" --kernel "$patched" --topology one-queue --cpus "$n" \
-		--icount --plugin "$dir/icount.so,out=$dir/$n.counted,idle=$idle,percentile=25" \
+		--icount --plugin "$dir/icount.so,out=$dir/$n.counted,idle=$idle,percentile=25,common=30" \
 		--append "idle=poll nvme.io_queue_depth=$depth" "${drives[@]}" \
 		--add "$dir/coherence-io:/usr/bin/coherence-io" \
 		--add "$dir/icount-validate:/usr/bin/icount-validate" \

@@ -6,7 +6,7 @@
 def name: $names[0][.] // (if startswith("0xffffffff") then "?" else "(program)" end);
 def round2: . * 100 | round / 100;
 
-# Instructions of each function, of a read in a unit of the lower quartile's length.
+# Instructions of each function, of a read in a unit of the length that is reported.
 def functions($depth):
   (.at_profiled * $depth) as $reads
   | reduce .pcs[] as [$pc, $n] ({}; .[$pc | name] += $n)

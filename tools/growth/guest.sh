@@ -182,7 +182,7 @@ offline_others()
 devices=0 pass=0
 printf '{"machine":{"kernel":"%s","cpus":%d}}\n' "$(uname -r)" "$(nproc --all)" >&"$out"
 icount-validate >&"$out"
-region=5
+region=6
 insmod "$module"
 awk '$4 == "[completion_provenance]" && $2 ~ /[tTwW]/ {
 	printf "%s\"%s %s\"", n++ ? "," : "{\"symbols\":[", $1, $3

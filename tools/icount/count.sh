@@ -45,7 +45,7 @@ count_guest()
 		add=(--add "$dir/completion_provenance.ko:/lib/cprov/completion_provenance.ko")
 	: >"$dir/$variant.said"
 	"$tools/vm/boot.sh" --name "icount-$variant" --kernel "$kdir" --topology "$count_topology" \
-		--icount --plugin "$dir/icount.so,out=$dir/$variant.counted,idle=$idle,percentile=25" \
+		--icount --plugin "$dir/icount.so,out=$dir/$variant.counted,idle=$idle,percentile=25,common=30" \
 		--append 'idle=poll nvme.io_queue_depth=64' \
 		--qemu -blockdev --qemu "node-name=icount,driver=null-co,size=$((256 << 20)),read-zeroes=on,latency-ns=$count_latency_ns" \
 		--qemu -device --qemu "nvme,drive=icount,serial=icount,max_ioqpairs=4" \
@@ -81,7 +81,7 @@ count_facts()
 	jq -n --argjson run "$(run_facts)" --arg qemu "$(qemu_facts)" \
 		--arg compiler "$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\(.*\)"/\1/p' "$patched/.config")" \
 		--arg topology "$count_topology" --argjson ios "$count_ios" --argjson repeats "$count_repeats" \
-		'{schema: 2, command: "tools/icount.sh count"} + $run +
+		'{schema: 3, command: "tools/icount.sh count"} + $run +
 		 {accelerator: {name: "tcg", threads: "single", icount: "shift=0", $qemu},
 		  $compiler, $topology, $ios, $repeats}'
 }

@@ -26,14 +26,14 @@ def functions($unit):
       ($all[] | select(.counts == null) | "\($variant): region \(.region) was not counted")
     ],
     validation: [$all[] | select(has("rounds") and .counts != null)
-      | {rounds, ticks, instructions: .counts.median}],
+      | {rounds, ticks, instructions: .counts.profiled}],
     cases: [
       $all | map(select(.mode and .counts != null))
       | group_by([.device, .ring, .mode])[]
       | first.unit as $unit
       | def per_read: . / $unit | round2;
-      # The lower quartile: what is beyond met a timer, or an interrupt that came apart
-      # in two, and in rounds on a drive that is about one unit in two.
+      # The length that most units have, or the lower quartile if they differ, as in rounds
+      # on a drive: about one in two of these met an interrupt that came apart in two.
       (map(.counts.profiled | per_read) | sort) as $repeats
       | sort_by(.counts.profiled)[(length - 1) / 2 | floor]
       | {
@@ -43,7 +43,7 @@ def functions($unit):
           min: (.counts.min | per_read), median: (.counts.median | per_read),
           p75: (.counts.p75 | per_read), max: (.counts.max | per_read),
           mean: (.counts.sum / .counts.units / $unit * 10 | round / 10),
-          units: .counts.units, at_p25: .counts.at_profiled,
+          units: .counts.units, alike: .counts.at_profiled,
           functions: (.counts | functions($unit))
         }
     ]

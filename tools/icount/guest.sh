@@ -116,7 +116,7 @@ null_blk=/dev/nullb0 polled=/dev/nullb1 nvme=$(readlink -f /dev/disk/by-serial/i
 printf '{"machine":{"kernel":"%s","cpus":%d,"null_blk_queues":%d,"nvme_queues":%d}}\n' \
 	"$(uname -r)" "$(nproc --all)" "$(queues "$null_blk")" "$(queues "$nvme")" >&"$out"
 icount-validate >&"$out"
-region=5
+region=6
 for mode; do
 	case $mode in
 	stock* | patched*) ;;

@@ -3,10 +3,11 @@
  * icount: a plugin for QEMU's TCG that counts the instructions of each unit of a
  * workload, by address. Documentation/icount.rst says what of.
  *
- *	-icount shift=0 -plugin icount.so,out=FILE[,idle=ADDRESS-END][,percentile=N]
+ *	-icount shift=0 -plugin icount.so,out=FILE[,idle=ADDRESS-END][,percentile=N][,common=N]
  *
  * Whose addresses are told are the units as long as that of percentile N: the
- * median, if nothing else is said.
+ * median, if nothing else is said. With common=N they are those of the most common
+ * length, if N percent of all units have it.
  * What is from ADDRESS to before END is not counted: the idle loop, if it polls,
  * which runs for as long as the host's device takes.
  * The markers are those of tools/coherence/marker.h. One region at a time: a unit
@@ -57,6 +58,7 @@ static unsigned int region;
 static bool open_region;
 static uint64_t idle_begin, idle_end;
 static uint64_t percentile = 50;
+static uint64_t common = 101; /* more than there can be */
 static FILE *output;
 
 /* There is no guest to go back to: it would count wrongly. */
@@ -165,6 +167,24 @@ static size_t profile(uint64_t total)
 	return used;
 }
 
+/* The most common one, or that of the percentile if none is common. They are sorted. */
+static uint64_t length_to_profile(void)
+{
+	uint64_t length = units[(nr_units - 1) * percentile / 100].total;
+	size_t i, begin = 0, most = 0;
+
+	for (i = 0; i < nr_units; i++) {
+		if (units[i].total != units[begin].total)
+			begin = i;
+		if (i - begin + 1 > most &&
+		    (i - begin + 1) * 100 >= nr_units * common) {
+			most = i - begin + 1;
+			length = units[i].total;
+		}
+	}
+	return length;
+}
+
 static void write_region(void)
 {
 	uint64_t median, profiled, sum = 0;
@@ -174,7 +194,7 @@ static void write_region(void)
 		return;
 	qsort(units, nr_units, sizeof(*units), by_total);
 	median = units[(nr_units - 1) / 2].total;
-	profiled = units[(nr_units - 1) * percentile / 100].total;
+	profiled = length_to_profile();
 	for (i = 0; i < nr_units; i++)
 		sum += units[i].total;
 	used = profile(profiled);
@@ -280,14 +300,15 @@ static bool parse_idle(const char *arg)
 	return !*end && idle_begin < idle_end;
 }
 
-static bool parse_percentile(const char *arg)
+static bool parse_percentage(const char *arg, const char *name, uint64_t *to)
 {
+	size_t len = strlen(name);
 	char *end;
 
-	if (strncmp(arg, "percentile=", 11))
+	if (strncmp(arg, name, len))
 		return false;
-	percentile = strtoull(arg + 11, &end, 10);
-	return end != arg + 11 && !*end && percentile <= 100;
+	*to = strtoull(arg + len, &end, 10);
+	return end != arg + len && !*end && *to <= 100;
 }
 
 int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc,
@@ -302,11 +323,14 @@ int qemu_plugin_install(uint64_t id, const struct qemu_info_t *info, int argc,
 	for (i = 0; i < argc; i++) {
 		if (!strncmp(argv[i], "out=", 4))
 			path = argv[i] + 4;
-		else if (!parse_idle(argv[i]) && !parse_percentile(argv[i]))
+		else if (!parse_idle(argv[i]) &&
+			 !parse_percentage(argv[i],
+					   "percentile=", &percentile) &&
+			 !parse_percentage(argv[i], "common=", &common))
 			bad = true;
 	}
 	if (bad || !path) {
-		fputs("icount: arguments: out=FILE[,idle=ADDRESS-END][,percentile=N]\n",
+		fputs("icount: arguments: out=FILE[,idle=ADDRESS-END][,percentile=N][,common=N]\n",
 		      stderr);
 		return -1;
 	}

@@ -5,9 +5,10 @@ def key: "\(.device)/\(.ring)/\(.mode)";
 
 # What they take depends on which tag a request happens to get, on how full a counter
 # of this CPU is, on when the entropy pool was last stirred, on whether an interrupt
-# finds its completion taken already, and on what the scheduler's averages are at that
-# moment: a few instructions that no change of ours moves.
-def unsteady: ["sbitmap_find_bit", "_find_next_zero_bit", "mod_node_page_state",
+# finds its completion taken already, on when the device's node was last read, and on what
+# the scheduler's averages are at that moment: a few instructions that no change of ours
+# moves.
+def unsteady: ["sbitmap_find_bit", "_find_next_zero_bit", "mod_node_page_state", "atime_needs_update",
   "add_interrupt_randomness", "note_interrupt", "enqueue_task_fair", "dequeue_task_fair",
   "dequeue_entities", "enqueue_entity", "dequeue_entity", "place_entity", "set_next_entity", "put_prev_entity",
   "pick_eevdf", "pick_task_fair", "pick_next_task_fair", "update_curr", "update_entity_lag",

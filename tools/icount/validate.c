@@ -7,6 +7,9 @@
  * guest's own count is the time stamp counter, which under -icount shift=0 ticks
  * once per instruction while no CPU sleeps.
  *
+ * In the last region a quarter of the units is shorter, and the one at the lower
+ * quartile is like few others, and not what is to be reported.
+ *
  * Writes a line of JSON for each region: its rounds, and the median of ticks.
  */
 #include <inttypes.h>
@@ -18,13 +21,20 @@
 
 #define UNITS 101
 
-static const uint64_t rounds[] = { 1, 2, 10, 1000, 20000 };
+static const uint64_t rounds[] = { 1, 2, 10, 1000, 20000, 500 };
 
 static int by_size(const void *a, const void *b)
 {
 	const uint64_t *x = a, *y = b;
 
 	return (*x > *y) - (*x < *y);
+}
+
+static uint64_t rounds_of(unsigned int region, int unit)
+{
+	if (region < sizeof(rounds) / sizeof(rounds[0]) - 1 || unit >= 28)
+		return rounds[region];
+	return unit < 23 ? 100 : 200;
 }
 
 static uint64_t loop(uint64_t n)
@@ -50,7 +60,7 @@ int main(void)
 	     region++) {
 		coherence_begin(region);
 		for (i = 0; i < UNITS; i++) {
-			ticks[i] = loop(rounds[region]);
+			ticks[i] = loop(rounds_of(region, i));
 			coherence_unit(region);
 		}
 		coherence_end(region);
