@@ -21,6 +21,7 @@
 /* A bio of more than max_sectors has to be split, by a task that may sleep. */
 #define BYTES 65536
 #define NOBODY 65534
+#define CGROUP "/sys/fs/cgroup"
 
 FIXTURE(sqthread)
 {
@@ -359,6 +360,63 @@ T_TEST_F(sqthread, handed_over_if_there_is_a_file_system)
 	read_unasked(_metadata, self, fd, 4096);
 	EXPECT_TRUE(t_homeless(&self->trace));
 	close(fd);
+}
+
+static void leave_cgroup(const char *dir)
+{
+	t_write(CGROUP "/cgroup.procs", "%d", getpid());
+	rmdir(dir);
+}
+
+/* Be in CGROUP/cprov-try, and have @path, of that or of the root, limit the device. */
+static const char *limited(const FIXTURE_DATA(sqthread) * self,
+			   const char *path, const char *limit)
+{
+	static const char dir[] = CGROUP "/cprov-try";
+
+	t_write(CGROUP "/cgroup.subtree_control", "+io");
+	if (mkdir(dir, 0755))
+		return "no cgroup v2 in " CGROUP;
+	t_undo(leave_cgroup, dir);
+	if (t_write(CGROUP "/cprov-try/cgroup.procs", "%d", getpid()) ||
+	    t_write(path, "%llu:%llu %s", self->dev.dev >> 20,
+		    self->dev.dev & 0xfffff, limit))
+		return t_text("no %s", path);
+	return NULL;
+}
+
+/* One that has to be split, which without waiting fails. */
+static void read_limited(struct __test_metadata *_metadata,
+			 FIXTURE_DATA(sqthread) * self)
+{
+	for (int i = 0; i < 2; i++) {
+		t_trace_start(&self->trace);
+		prep_async(self, self->fd, BYTES, 0);
+		ASSERT_EQ(BYTES, t_submit_res(&self->ring));
+		expect_unasked(_metadata, self);
+		EXPECT_TRUE(t_homeless(&self->trace));
+	}
+}
+
+/* What exceeds this is put off, and fails later than a worker could be told of it. */
+T_TEST_F(sqthread, handed_over_if_it_may_be_put_off)
+{
+	T_OR_SKIP(limited(self, CGROUP "/cprov-try/io.max", "rbps=262144"));
+	read_limited(_metadata, self);
+}
+
+/* These make the thread sleep, and with it all that it does for others. */
+T_TEST_F(sqthread, handed_over_if_latency_is_kept)
+{
+	T_OR_SKIP(limited(self, CGROUP "/cprov-try/io.latency",
+			  "target=1000000"));
+	read_limited(_metadata, self);
+}
+
+T_TEST_F(sqthread, handed_over_if_cost_is_kept)
+{
+	T_OR_SKIP(limited(self, CGROUP "/io.cost.qos", "enable=1"));
+	read_limited(_metadata, self);
 }
 
 /* What is not there is a worker's to tell. */

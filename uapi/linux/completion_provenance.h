@@ -132,6 +132,7 @@
  *            kernel.completion_provenance is 0, which makes requests be
  *            treated as if their ring had not opted in
  *   -EBADF   an op that needs a ring, and fd is none
+ *   -EEXIST  a ring with IORING_SETUP_SINGLE_ISSUER, of another task
  *   -EBUSY   IO_LOCALITY_ENABLE on a ring that has opted in
  *   -ENXIO   IO_LOCALITY_UPDATE on a ring that has not, or _DISABLE on one that has
  *            no default from elsewhere either
@@ -332,7 +333,7 @@ struct io_locality_receipt {
  *	then.
  * @IO_LOCALITY_REASON_NO_POLICY: No policy was loaded: as without a hint.
  * @IO_LOCALITY_REASON_OVER_LIMIT: The policy admitted no more of its class: as
- *	without a hint.
+ *	without a hint. done_ns and the submit CPU are 0 then.
  * @IO_LOCALITY_REASON_STEERED: Sent to the home CPU.
  * @IO_LOCALITY_REASON_AT_HOME: It was on the home CPU, perhaps since it had been
  *	given the home's hardware queue.
