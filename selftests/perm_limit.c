@@ -76,8 +76,14 @@ static int send_some(FIXTURE_DATA(limit) * self, unsigned int cls, int nr,
 			return -1;
 		sent->failed += cqe.res != sizeof(buf);
 		sent->receipts += !!big[1];
-		sent->over += big[1] >> IO_LOCALITY_RECEIPT_REASON ==
-			      IO_LOCALITY_REASON_OVER_LIMIT;
+		if (big[1] >> IO_LOCALITY_RECEIPT_REASON !=
+		    IO_LOCALITY_REASON_OVER_LIMIT)
+			continue;
+		sent->over++;
+		/* Of such a request there is no more to tell. */
+		sent->failed += big[0] ||
+				big[1] >> IO_LOCALITY_RECEIPT_SUBMIT_CPU &
+					0x1fff;
 	}
 	sent->ms = t_now_ms() - sent->ms;
 	t_ring_exit(&ring);

@@ -329,7 +329,8 @@ static inline void cprov_prep_flags(const struct cprov_ring *cr,
  * @done_ns: CLOCK_MONOTONIC when the device's driver was done, 0 = not known.
  * @flow_id: Flow of its hint.
  * @cpu: CPU that it was completed on.
- * @submit_cpu: CPU that it was submitted from, if @reason is known.
+ * @submit_cpu: CPU that it was submitted from; 0 and not known if @reason is
+ *	IO_LOCALITY_REASON_UNKNOWN or IO_LOCALITY_REASON_OVER_LIMIT.
  * @reason: enum io_locality_reason.
  */
 struct cprov_receipt {
