@@ -3,7 +3,6 @@
  * The table is charged to the memory cgroup of whoever registers it: kernel
  * memory on demand that nobody accounts for would be an invitation.
  */
-#include <sys/stat.h>
 
 #include "t_harness.h"
 
@@ -35,33 +34,17 @@ static long long kernel_bytes(void)
 	return bytes;
 }
 
-static void move_back(const char *pid)
-{
-	t_write("/sys/fs/cgroup/cgroup.procs", "%s", pid);
-}
-
-static void remove_group(const char *dir)
-{
-	rmdir(dir);
-}
-
 T_TEST_F(charge, slots_are_paid_for)
 {
 	static struct io_locality_slot slots[IO_LOCALITY_MAX_SLOTS];
 	struct io_locality_hint hint = t_hint();
 	struct t_ring rings[NR_RINGS];
 	long long before, after;
-	char dir[64];
 
-	snprintf(dir, sizeof(dir), "/sys/fs/cgroup/cprov-charge-%d", getpid());
 	t_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	if (mkdir(dir, 0700))
-		T_SKIP("no cgroup v2 in /sys/fs/cgroup");
-	t_undo(remove_group, dir);
-	if (!t_exists("%s/memory.stat", dir))
+	T_OR_SKIP(t_cgroup_enter("cprov-charge"));
+	if (!t_exists("/sys/fs/cgroup/cprov-charge/memory.stat"))
 		T_SKIP("no memory cgroups (CONFIG_MEMCG)");
-	t_undo(move_back, t_text("%d", getpid()));
-	ASSERT_EQ(0, t_write(t_text("%s/cgroup.procs", dir), "%d", getpid()));
 
 	for (int i = 0; i < IO_LOCALITY_MAX_SLOTS; i++)
 		slots[i] = t_slot_of(&hint);

@@ -3,13 +3,11 @@
  * Whom a rule is for: all of its conditions hold for the process that creates
  * the ring, when it creates it.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,23 +121,6 @@ T_TEST_F(rule, by_effective_user)
 
 /* ---- groups ---- */
 
-static void remove_group(const char *dir)
-{
-	rmdir(dir);
-}
-
-/* Of @path in the hierarchy; gone at the end. */
-static const char *make_group(const char *path)
-{
-	const char *dir = t_text(CGROUP "%s", path);
-
-	if (mkdir(dir, 0755))
-		return t_text("no cgroup v2 in " CGROUP ": %s",
-			      strerror(errno));
-	t_undo(remove_group, dir);
-	return NULL;
-}
-
 static int flow_in(const char *path)
 {
 	const struct t_who who = { .cgroup = t_text(CGROUP "%s", path) };
@@ -149,12 +130,12 @@ static int flow_in(const char *path)
 
 T_TEST_F(rule, by_group_and_what_is_below)
 {
-	T_OR_SKIP(make_group("/cprov-a"));
-	T_OK(make_group("/cprov-a/in"));
-	T_OK(make_group("/cprov-a/in/deep"));
-	T_OK(make_group("/cprov-ab"));
-	T_OK(make_group("/cprov-b"));
-	T_OK(make_group("/cprov-b/in"));
+	T_OR_SKIP(t_cgroup("cprov-a"));
+	T_OK(t_cgroup("cprov-a/in"));
+	T_OK(t_cgroup("cprov-a/in/deep"));
+	T_OK(t_cgroup("cprov-ab"));
+	T_OK(t_cgroup("cprov-b"));
+	T_OK(t_cgroup("cprov-b/in"));
 	T_OK(t_rule(R, "cgroup=/cprov-a/in flow_id=7"));
 	EXPECT_EQ(7, flow_in("/cprov-a/in"));
 	EXPECT_EQ(7, flow_in("/cprov-a/in/deep"));
@@ -172,7 +153,7 @@ T_TEST_F(rule, by_the_root_of_all_groups)
 {
 	T_OK(t_rule(R, "cgroup=/ flow_id=7"));
 	EXPECT_EQ(7, flow_of("cprov-any"));
-	T_OR_SKIP(make_group("/cprov-a"));
+	T_OR_SKIP(t_cgroup("cprov-a"));
 	EXPECT_EQ(7, flow_in("/cprov-a"));
 }
 
@@ -181,7 +162,7 @@ T_TEST_F(rule, by_group_before_it_is_there_and_when_it_is_again)
 {
 	T_OK(t_rule(R, "cgroup=/cprov-late flow_id=7"));
 	for (int i = 0; i < 3; i++) {
-		T_OR_SKIP(make_group("/cprov-late"));
+		T_OR_SKIP(t_cgroup("cprov-late"));
 		EXPECT_EQ(7, flow_in("/cprov-late"));
 		ASSERT_EQ(0, rmdir(CGROUP "/cprov-late"));
 	}
@@ -191,8 +172,8 @@ T_TEST_F(rule, by_group_before_it_is_there_and_when_it_is_again)
 /* Of three conditions each alone can fail. */
 T_TEST_F(rule, only_if_all_conditions_hold)
 {
-	T_OR_SKIP(make_group("/cprov-a"));
-	T_OK(make_group("/cprov-b"));
+	T_OR_SKIP(t_cgroup("cprov-a"));
+	T_OK(t_cgroup("cprov-b"));
 	T_OK(t_rule(R, t_text("comm=cprov-db uid=%d cgroup=/cprov-a flow_id=7",
 			      USER)));
 	for (int fails = 0; fails < 8; fails++) {
@@ -259,7 +240,7 @@ T_TEST_F(rule, gives_no_home_outside_the_cpuset)
 	T_NEED(T_TWO_CPUS);
 	t_cpus(cpus);
 	t_write(CGROUP "/cgroup.subtree_control", "+cpuset");
-	T_OR_SKIP(make_group("/cprov-cpuset"));
+	T_OR_SKIP(t_cgroup("cprov-cpuset"));
 	if (t_write(CGROUP "/cprov-cpuset/cpuset.cpus", "%d", cpus[0]))
 		T_SKIP("no cpusets (CONFIG_CPUSETS)");
 	T_OK(t_rule(R, t_text("cgroup=/cprov-cpuset home_cpu=%d flow_id=7",

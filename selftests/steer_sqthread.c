@@ -362,24 +362,17 @@ T_TEST_F(sqthread, handed_over_if_there_is_a_file_system)
 	close(fd);
 }
 
-static void leave_cgroup(const char *dir)
-{
-	t_write(CGROUP "/cgroup.procs", "%d", getpid());
-	rmdir(dir);
-}
-
-/* Be in CGROUP/cprov-try, and have @path, of that or of the root, limit the device. */
+/* Be in a group, and have @path, of that or of the root, limit the device. */
 static const char *limited(const FIXTURE_DATA(sqthread) * self,
 			   const char *path, const char *limit)
 {
-	static const char dir[] = CGROUP "/cprov-try";
+	const char *error;
 
 	t_write(CGROUP "/cgroup.subtree_control", "+io");
-	if (mkdir(dir, 0755))
-		return "no cgroup v2 in " CGROUP;
-	t_undo(leave_cgroup, dir);
-	if (t_write(CGROUP "/cprov-try/cgroup.procs", "%d", getpid()) ||
-	    t_write(path, "%llu:%llu %s", self->dev.dev >> 20,
+	error = t_cgroup_enter("cprov-try");
+	if (error)
+		return error;
+	if (t_write(path, "%llu:%llu %s", self->dev.dev >> 20,
 		    self->dev.dev & 0xfffff, limit))
 		return t_text("no %s", path);
 	return NULL;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -245,6 +246,44 @@ void t_undo_all(void)
 	close(undo_pipe);
 	undo_pipe = -1;
 	waitpid(undo_pid, NULL, 0);
+}
+
+/* ---- control groups ---- */
+
+#define CGROUP "/sys/fs/cgroup"
+
+static void remove_group(const char *dir)
+{
+	rmdir(dir);
+}
+
+/* Who undoes it is another process. */
+static void move_back(const char *pid)
+{
+	t_write(CGROUP "/cgroup.procs", "%s", pid);
+}
+
+const char *t_cgroup(const char *dir)
+{
+	const char *path = t_text(CGROUP "/%s", dir);
+
+	if (mkdir(path, 0755))
+		return t_text("no cgroup v2 in " CGROUP ": %s",
+			      strerror(errno));
+	t_undo(remove_group, path);
+	return NULL;
+}
+
+const char *t_cgroup_enter(const char *dir)
+{
+	const char *error = t_cgroup(dir);
+
+	if (error)
+		return error;
+	t_undo(move_back, t_text("%d", getpid()));
+	if (t_write(t_text(CGROUP "/%s/cgroup.procs", dir), "%d", getpid()))
+		return t_text("nobody can be in %s", dir);
+	return NULL;
 }
 
 /* ---- processes ---- */
