@@ -24,7 +24,7 @@ static long long kernel_bytes(void)
 		if (sscanf(line, "0::%255s", group) == 1)
 			break;
 	fclose(file);
-	file = fopen(t_text("/sys/fs/cgroup%s/memory.stat", group), "re");
+	file = fopen(t_text(T_CGROUP "%s/memory.stat", group), "re");
 	if (!file)
 		return -1;
 	while (fgets(line, sizeof(line), file))
@@ -41,10 +41,11 @@ T_TEST_F(charge, slots_are_paid_for)
 	struct t_ring rings[NR_RINGS];
 	long long before, after;
 
-	t_write("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
-	T_OR_SKIP(t_cgroup_enter("cprov-charge"));
-	if (!t_exists("/sys/fs/cgroup/cprov-charge/memory.stat"))
+	t_write(T_CGROUP "/cgroup.subtree_control", "+memory");
+	T_OR_SKIP(t_cgroup("cprov-charge"));
+	if (!t_exists(T_CGROUP "/cprov-charge/memory.stat"))
 		T_SKIP("no memory cgroups (CONFIG_MEMCG)");
+	T_OK(t_cgroup_enter("cprov-charge"));
 
 	for (int i = 0; i < IO_LOCALITY_MAX_SLOTS; i++)
 		slots[i] = t_slot_of(&hint);

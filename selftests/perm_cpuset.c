@@ -8,12 +8,13 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "t_harness.h"
 
-#define CGROUP "/sys/fs/cgroup"
+/* The cpuset of this process. */
+#define ONE "cprov-one"
+#define CPUS T_CGROUP "/" ONE "/cpuset.cpus"
 #define CYCLES 5
 /* Of a ring, and the most workers that its thread may have. */
 #define ENTRIES 16
@@ -21,31 +22,20 @@
 FIXTURE(cpuset)
 {
 	int in, out; /* a CPU inside, one outside */
-	char dir[64]; /* the cpuset of this process */
 	struct t_ring ring;
 	int fd;
 };
 
-static void remove_group(const char *dir)
+static const char *make_group(const char *name, int cpu, int other_cpu)
 {
-	rmdir(dir);
-}
+	const char *error = t_cgroup(name);
 
-static void move_back(const char *pid)
-{
-	t_write(CGROUP "/cgroup.procs", "%s", pid);
-}
-
-static const char *make_group(char dir[64], const char *name, int cpu,
-			      int other_cpu)
-{
-	snprintf(dir, 64, CGROUP "/cprov-%s-%d", name, getpid());
-	if (mkdir(dir, 0700))
-		return "no cgroup v2 in " CGROUP;
-	t_undo(remove_group, dir);
-	if (!t_exists("%s/cpuset.cpus", dir))
+	if (error)
+		return error;
+	if (!t_exists(T_CGROUP "/%s/cpuset.cpus", name))
 		return "no cpusets (CONFIG_CPUSETS)";
-	if (t_write(t_text("%s/cpuset.cpus", dir), "%d,%d", cpu, other_cpu))
+	if (t_write(t_text(T_CGROUP "/%s/cpuset.cpus", name), "%d,%d", cpu,
+		    other_cpu))
 		return "cannot set cpuset.cpus";
 	return NULL;
 }
@@ -59,11 +49,9 @@ FIXTURE_SETUP(cpuset)
 	t_cpus(cpus);
 	self->in = cpus[0];
 	self->out = cpus[1];
-	t_write(CGROUP "/cgroup.subtree_control", "+cpuset");
-	T_OR_SKIP(make_group(self->dir, "one", self->in, self->in));
-	t_undo(move_back, t_text("%d", getpid()));
-	ASSERT_EQ(0, t_write(t_text("%s/cgroup.procs", self->dir), "%d",
-			     getpid()));
+	t_write(T_CGROUP "/cgroup.subtree_control", "+cpuset");
+	T_OR_SKIP(make_group(ONE, self->in, self->in));
+	T_OK(t_cgroup_enter(ONE));
 	ASSERT_EQ(0, t_ring_init(&self->ring, 4, 0));
 	self->fd = memfd_create("file", 0);
 	ASSERT_EQ(1, write(self->fd, "a", 1));
@@ -164,8 +152,7 @@ T_TEST_F(cpuset, inside_is_allowed_while_it_comes_and_goes)
 	if (t_cpu_offline(self->out))
 		T_SKIP("no CPU hotplug");
 	ASSERT_EQ(0, t_cpu_online(self->out));
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
-			     self->in, self->out));
+	ASSERT_EQ(0, t_write(CPUS, "%d,%d", self->in, self->out));
 	ASSERT_EQ(0, t_pin(self->in));
 	ASSERT_EQ(0, t_enable(&self->ring, &hint, NULL, 0));
 	pid = t_fork();
@@ -237,8 +224,7 @@ T_TEST_F(cpuset, affinity_does_not_matter)
 {
 	struct io_locality_hint hint = home(self->in);
 
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
-			     self->in, self->out));
+	ASSERT_EQ(0, t_write(CPUS, "%d,%d", self->in, self->out));
 	ASSERT_EQ(0, t_pin(self->out));
 	check(_metadata, self, &hint, true);
 	hint = home(self->out);
@@ -252,21 +238,18 @@ T_TEST_F(cpuset, shrinking_takes_effect)
 {
 	struct io_locality_hint in = home(self->in), out = home(self->out);
 
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
-			     self->in, self->out));
+	ASSERT_EQ(0, t_write(CPUS, "%d,%d", self->in, self->out));
 	ASSERT_EQ(0, t_enable(&self->ring, &out, NULL, 0));
 	EXPECT_EQ(1, request(&self->ring, self->fd, NULL));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
 
-	ASSERT_EQ(0,
-		  t_write(t_text("%s/cpuset.cpus", self->dir), "%d", self->in));
+	ASSERT_EQ(0, t_write(CPUS, "%d", self->in));
 	EXPECT_EQ(-EPERM, request(&self->ring, self->fd, NULL));
 	EXPECT_EQ(-EPERM, request(&self->ring, self->fd, &out));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &in));
 	EXPECT_EQ(-EPERM, t_update(&self->ring, &out, 0, NULL, 0));
 
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
-			     self->in, self->out));
+	ASSERT_EQ(0, t_write(CPUS, "%d,%d", self->in, self->out));
 	EXPECT_EQ(1, request(&self->ring, self->fd, NULL));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
 }
@@ -274,18 +257,15 @@ T_TEST_F(cpuset, shrinking_takes_effect)
 T_TEST_F(cpuset, moving_the_task_takes_effect)
 {
 	struct io_locality_hint in = home(self->in), out = home(self->out);
-	char dir[64];
 
 	ASSERT_EQ(0, t_enable(&self->ring, &in, NULL, 0));
 	EXPECT_EQ(1, request(&self->ring, self->fd, NULL));
-	T_OK(make_group(dir, "two", self->out, self->out));
-	/* Undone first: the group goes when this process has left it. */
-	t_undo(move_back, t_text("%d", getpid()));
-	ASSERT_EQ(0, t_write(t_text("%s/cgroup.procs", dir), "%d", getpid()));
+	T_OK(make_group("cprov-two", self->out, self->out));
+	T_OK(t_cgroup_enter("cprov-two"));
 	EXPECT_EQ(-EPERM, request(&self->ring, self->fd, NULL));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
 
-	ASSERT_EQ(0, t_write(CGROUP "/cgroup.procs", "%d", getpid()));
+	ASSERT_EQ(0, t_write(T_CGROUP "/cgroup.procs", "%d", getpid()));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &in));
 	EXPECT_EQ(1, request(&self->ring, self->fd, &out));
 }
@@ -303,7 +283,7 @@ T_TEST_F(cpuset, belongs_to_the_owner)
 	ASSERT_EQ(0, t_enable(&self->ring, NULL, NULL, 0));
 	pid = t_fork();
 	if (!pid) {
-		if (t_write(CGROUP "/cgroup.procs", "%d", getpid()))
+		if (t_write(T_CGROUP "/cgroup.procs", "%d", getpid()))
 			_exit(2);
 		_exit(request(&self->ring, self->fd, &out) != -EPERM ||
 		      request(&self->ring, self->fd, &in) != 1);
@@ -356,12 +336,10 @@ static void *have_workers_read(void *arg)
 	static char byte;
 	struct t_ring ring;
 
-	squeezed->ret =
-		t_ring_init(&ring, ENTRIES, 0)		?:
-			t_enable(&ring, &hint, NULL, 0) ?:
-			t_pin(squeezed->self->out)	?:
-			t_write(t_text("%s/cpuset.cpus", squeezed->self->dir),
-				"%d", squeezed->self->in);
+	squeezed->ret = t_ring_init(&ring, ENTRIES, 0)		?:
+				t_enable(&ring, &hint, NULL, 0) ?:
+				t_pin(squeezed->self->out)	?:
+				t_write(CPUS, "%d", squeezed->self->in);
 	for (int i = 0; i < ENTRIES && !squeezed->ret; i++) {
 		struct io_uring_sqe *sqe = t_sqe(&ring);
 
@@ -383,8 +361,7 @@ T_TEST_F(cpuset, worker_that_may_not_come_is_made_once)
 	pthread_t thread;
 
 	T_NEED(T_POLICY);
-	ASSERT_EQ(0, t_write(t_text("%s/cpuset.cpus", self->dir), "%d,%d",
-			     self->in, self->out));
+	ASSERT_EQ(0, t_write(CPUS, "%d,%d", self->in, self->out));
 	ASSERT_EQ(0,
 		  pthread_create(&thread, NULL, have_workers_read, &squeezed));
 	ASSERT_EQ(0, pthread_join(thread, NULL));

@@ -13,7 +13,6 @@
 
 #include "t_harness.h"
 
-#define CGROUP "/sys/fs/cgroup"
 #define USER 12345
 #define R "cprov-test"
 
@@ -123,7 +122,7 @@ T_TEST_F(rule, by_effective_user)
 
 static int flow_in(const char *path)
 {
-	const struct t_who who = { .cgroup = t_text(CGROUP "%s", path) };
+	const struct t_who who = { .cgroup = t_text(T_CGROUP "%s", path) };
 
 	return t_new_ring_as(&who);
 }
@@ -164,7 +163,7 @@ T_TEST_F(rule, by_group_before_it_is_there_and_when_it_is_again)
 	for (int i = 0; i < 3; i++) {
 		T_OR_SKIP(t_cgroup("cprov-late"));
 		EXPECT_EQ(7, flow_in("/cprov-late"));
-		ASSERT_EQ(0, rmdir(CGROUP "/cprov-late"));
+		ASSERT_EQ(0, rmdir(T_CGROUP "/cprov-late"));
 	}
 	EXPECT_EQ(3, t_rule_rings(R));
 }
@@ -181,8 +180,8 @@ T_TEST_F(rule, only_if_all_conditions_hold)
 			.comm = fails & 1 ? "cprov-web" : "cprov-db",
 			.ruid = fails & 2 ? USER + 1 : USER,
 			.euid = fails & 2 ? USER + 1 : USER,
-			.cgroup = fails & 4 ? CGROUP "/cprov-b" :
-					      CGROUP "/cprov-a",
+			.cgroup = fails & 4 ? T_CGROUP "/cprov-b" :
+					      T_CGROUP "/cprov-a",
 		};
 
 		T_EXPECT_EQ(fails ? 0 : 7, t_new_ring_as(&who),
@@ -239,9 +238,9 @@ T_TEST_F(rule, gives_no_home_outside_the_cpuset)
 
 	T_NEED(T_TWO_CPUS);
 	t_cpus(cpus);
-	t_write(CGROUP "/cgroup.subtree_control", "+cpuset");
+	t_write(T_CGROUP "/cgroup.subtree_control", "+cpuset");
 	T_OR_SKIP(t_cgroup("cprov-cpuset"));
-	if (t_write(CGROUP "/cprov-cpuset/cpuset.cpus", "%d", cpus[0]))
+	if (t_write(T_CGROUP "/cprov-cpuset/cpuset.cpus", "%d", cpus[0]))
 		T_SKIP("no cpusets (CONFIG_CPUSETS)");
 	T_OK(t_rule(R, t_text("cgroup=/cprov-cpuset home_cpu=%d flow_id=7",
 			      cpus[1])));

@@ -4,11 +4,9 @@
  * names its node said that any CPU will do, and is not taken to mean this one.
  */
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include "t_harness.h"
 
-#define CGROUP "/sys/fs/cgroup"
 #define HANDED_OVER "io_uring_queue_async_work"
 
 FIXTURE(isolated)
@@ -20,35 +18,23 @@ FIXTURE(isolated)
 	int fd;
 };
 
-static void remove_group(const char *dir)
-{
-	rmdir(dir);
-}
-
-static void move_back(const char *pid)
-{
-	t_write(CGROUP "/cgroup.procs", "%s", pid);
-}
-
 /* An isolated partition of all CPUs of a node, and this process in it. */
 static const char *isolate(const char *cpus)
 {
-	char dir[64], state[64];
+	static const char dir[] = T_CGROUP "/cprov-isolated";
+	const char *error;
+	char state[64];
 
-	t_write(CGROUP "/cgroup.subtree_control", "+cpuset");
-	snprintf(dir, sizeof(dir), CGROUP "/cprov-isolated-%d", getpid());
-	if (mkdir(dir, 0700))
-		return "no cgroup v2 in " CGROUP;
-	t_undo(remove_group, dir);
+	t_write(T_CGROUP "/cgroup.subtree_control", "+cpuset");
+	error = t_cgroup("cprov-isolated");
+	if (error)
+		return error;
 	if (t_write(t_text("%s/cpuset.cpus", dir), "%s", cpus) ||
 	    t_write(t_text("%s/cpuset.cpus.partition", dir), "isolated") ||
 	    t_read(state, sizeof(state), "%s/cpuset.cpus.partition", dir) ||
 	    strcmp(state, "isolated"))
 		return "no isolated cpuset partitions (CONFIG_CPUSETS, CONFIG_CPU_ISOLATION)";
-	t_undo(move_back, t_text("%d", getpid()));
-	if (t_write(t_text("%s/cgroup.procs", dir), "%d", getpid()))
-		return "cannot move into an isolated partition";
-	return NULL;
+	return t_cgroup_enter("cprov-isolated");
 }
 
 FIXTURE_SETUP(isolated)

@@ -21,7 +21,6 @@
 /* A bio of more than max_sectors has to be split, by a task that may sleep. */
 #define BYTES 65536
 #define NOBODY 65534
-#define CGROUP "/sys/fs/cgroup"
 
 FIXTURE(sqthread)
 {
@@ -368,8 +367,10 @@ static const char *limited(const FIXTURE_DATA(sqthread) * self,
 {
 	const char *error;
 
-	t_write(CGROUP "/cgroup.subtree_control", "+io");
-	error = t_cgroup_enter("cprov-try");
+	t_write(T_CGROUP "/cgroup.subtree_control", "+io");
+	error = t_cgroup("cprov-try");
+	if (!error)
+		error = t_cgroup_enter("cprov-try");
 	if (error)
 		return error;
 	if (t_write(path, "%llu:%llu %s", self->dev.dev >> 20,
@@ -394,21 +395,21 @@ static void read_limited(struct __test_metadata *_metadata,
 /* What exceeds this is put off, and fails later than a worker could be told of it. */
 T_TEST_F(sqthread, handed_over_if_it_may_be_put_off)
 {
-	T_OR_SKIP(limited(self, CGROUP "/cprov-try/io.max", "rbps=262144"));
+	T_OR_SKIP(limited(self, T_CGROUP "/cprov-try/io.max", "rbps=262144"));
 	read_limited(_metadata, self);
 }
 
 /* These make the thread sleep, and with it all that it does for others. */
 T_TEST_F(sqthread, handed_over_if_latency_is_kept)
 {
-	T_OR_SKIP(limited(self, CGROUP "/cprov-try/io.latency",
+	T_OR_SKIP(limited(self, T_CGROUP "/cprov-try/io.latency",
 			  "target=1000000"));
 	read_limited(_metadata, self);
 }
 
 T_TEST_F(sqthread, handed_over_if_cost_is_kept)
 {
-	T_OR_SKIP(limited(self, CGROUP "/io.cost.qos", "enable=1"));
+	T_OR_SKIP(limited(self, T_CGROUP "/io.cost.qos", "enable=1"));
 	read_limited(_metadata, self);
 }
 

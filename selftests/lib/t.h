@@ -55,9 +55,11 @@ void t_undo(void (*fn)(const char *arg), const char *arg);
 /* The end: returns when all is undone. For FIXTURE_TEARDOWN(). */
 void t_undo_all(void);
 
-/* Make a control group, @dir below /sys/fs/cgroup; it is gone at the end. */
+#define T_CGROUP "/sys/fs/cgroup"
+
+/* Make a control group, @dir below T_CGROUP; it is gone at the end. */
 const char *t_cgroup(const char *dir);
-/* The same, and be in it until then. */
+/* Be in one until the end. */
 const char *t_cgroup_enter(const char *dir);
 
 /* fork(), and the child dies with its parent. */

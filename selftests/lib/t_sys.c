@@ -250,8 +250,6 @@ void t_undo_all(void)
 
 /* ---- control groups ---- */
 
-#define CGROUP "/sys/fs/cgroup"
-
 static void remove_group(const char *dir)
 {
 	rmdir(dir);
@@ -260,15 +258,15 @@ static void remove_group(const char *dir)
 /* Who undoes it is another process. */
 static void move_back(const char *pid)
 {
-	t_write(CGROUP "/cgroup.procs", "%s", pid);
+	t_write(T_CGROUP "/cgroup.procs", "%s", pid);
 }
 
 const char *t_cgroup(const char *dir)
 {
-	const char *path = t_text(CGROUP "/%s", dir);
+	const char *path = t_text(T_CGROUP "/%s", dir);
 
 	if (mkdir(path, 0755))
-		return t_text("no cgroup v2 in " CGROUP ": %s",
+		return t_text("no cgroup v2 in " T_CGROUP ": %s",
 			      strerror(errno));
 	t_undo(remove_group, path);
 	return NULL;
@@ -276,12 +274,8 @@ const char *t_cgroup(const char *dir)
 
 const char *t_cgroup_enter(const char *dir)
 {
-	const char *error = t_cgroup(dir);
-
-	if (error)
-		return error;
 	t_undo(move_back, t_text("%d", getpid()));
-	if (t_write(t_text(CGROUP "/%s/cgroup.procs", dir), "%d", getpid()))
+	if (t_write(t_text(T_CGROUP "/%s/cgroup.procs", dir), "%d", getpid()))
 		return t_text("nobody can be in %s", dir);
 	return NULL;
 }
