@@ -24,7 +24,7 @@ def functions($depth):
       ($all[] | select(.counts == null) | "\($cpus) CPUs: region \(.region) was not counted")
     ],
     validation: [$all[] | select(has("rounds") and .counts != null)
-      | {rounds, ticks, instructions: .counts.median}],
+      | {rounds, ticks, instructions: .counts.profiled}],
     regions: [
       $all[] | select(.mode and .counts != null)
       | .depth as $depth
